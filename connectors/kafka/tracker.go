@@ -1,0 +1,176 @@
+package kafka
+
+import "time"
+
+// markState says how far a delivered record got.
+type markState uint8
+
+const (
+	markOpen    markState = iota // delivered, not settled
+	markPending                  // its result is in the transaction being written
+	markSettled                  // its result is published
+)
+
+// mark is a delivered record's place in its partition's tracker.
+type mark struct {
+	offset int64
+	at     time.Time // the record's timestamp
+	state  markState
+}
+
+// tracker knows what of one partition was delivered and what of it is still open. Offsets that are never delivered (transaction markers, aborted or compacted
+// records) need no entry: everything up to the highest delivered offset that is not open is settled. It is not safe for concurrent use.
+type tracker struct {
+	known   bool  // a position is known: there was a commit, or something was seen
+	highest int64 // highest offset seen
+	entries []*mark
+	settled int     // settled ones among entries
+	expect  []int64 // open offsets of the metadata that were not fetched again yet; all above every entry
+	dirty   bool    // the position or the open offsets changed since commit was told
+}
+
+// restore begins from a commit.
+func (t *tracker) restore(m metadata) {
+	*t = tracker{known: true, highest: m.Highest, expect: m.Open}
+}
+
+// fetched takes note of a record at offset and reports whether it is to be delivered; one that is not was settled before this assignment. Offsets ascend.
+func (t *tracker) fetched(offset int64) bool {
+	t.drop(offset)
+	if len(t.expect) > 0 && t.expect[0] == offset {
+		return true
+	}
+	if t.known && offset <= t.highest {
+		return false
+	}
+	t.known, t.highest, t.dirty = true, offset, true
+	return true
+}
+
+// passed takes note of an offset that is no record: a transaction marker.
+func (t *tracker) passed(offset int64) {
+	t.drop(offset)
+	if !t.known || offset > t.highest {
+		t.known, t.highest, t.dirty = true, offset, true
+	}
+}
+
+// drop forgets expected offsets below offset: fetching went past them, so they are not in the log any more (compacted).
+func (t *tracker) drop(offset int64) {
+	for len(t.expect) > 0 && t.expect[0] < offset {
+		t.expect, t.dirty = t.expect[1:], true
+	}
+}
+
+// deliver adds m, whose offset fetched has just accepted.
+func (t *tracker) deliver(m *mark) {
+	if len(t.expect) > 0 && t.expect[0] == m.offset {
+		t.expect = t.expect[1:]
+	}
+	t.entries = append(t.entries, m)
+}
+
+// settle closes m.
+func (t *tracker) settle(m *mark) {
+	m.state = markSettled
+	t.settled++
+	t.dirty = true
+	n := 0
+	for n < len(t.entries) && t.entries[n].state == markSettled {
+		t.entries[n] = nil
+		n++
+	}
+	t.entries, t.settled = t.entries[n:], t.settled-n
+	// Long-lived open records at the head must not keep every settled one behind them.
+	if t.settled < 64 || t.settled < len(t.entries)/2 {
+		return
+	}
+	kept := make([]*mark, 0, len(t.entries)-t.settled+64)
+	for _, e := range t.entries {
+		if e.state != markSettled {
+			kept = append(kept, e)
+		}
+	}
+	t.entries, t.settled = kept, 0
+}
+
+// position is the offset to commit, with pending records taken for settled if withPending is set.
+func (t *tracker) position(withPending bool) int64 {
+	for _, e := range t.entries {
+		if e.state == markOpen || e.state == markPending && !withPending {
+			return e.offset
+		}
+	}
+	if len(t.expect) > 0 {
+		return t.expect[0]
+	}
+	return t.highest + 1
+}
+
+// commit answers position and metadata with pending records taken for settled.
+func (t *tracker) commit(epoch string) (int64, string) {
+	var open []int64
+	for _, e := range t.entries {
+		if e.state == markOpen {
+			open = append(open, e.offset)
+		}
+	}
+	open = append(open, t.expect...)
+	position := t.highest + 1
+	if len(open) > 0 {
+		position = open[0]
+	}
+	return position, encodeMetadata(position, metadata{Epoch: epoch, Highest: t.highest, Open: open})
+}
+
+// oldest is the timestamp of the unsettled record with the lowest offset, zero without one.
+func (t *tracker) oldest() time.Time {
+	for _, e := range t.entries {
+		if e.state != markSettled {
+			return e.at
+		}
+	}
+	return time.Time{}
+}
+
+// open is the number of unsettled records.
+func (t *tracker) open() int { return len(t.entries) - t.settled + len(t.expect) }
+
+// room measures the metadata and answers how many more records at most step apart fit into limit bytes of text; see grow.
+func (t *tracker) room(limit int) metadataRoom {
+	size, last := 0, int64(-1)
+	add := func(offset int64) {
+		if last >= 0 {
+			size += varintLen(uint64(offset - last))
+		}
+		last = offset
+	}
+	for _, e := range t.entries {
+		if e.state != markSettled {
+			add(e.offset)
+		}
+	}
+	for _, offset := range t.expect {
+		add(offset)
+	}
+	// Version, epoch with its length, highest, position, count.
+	fixed := 1 + 1 + maxEpoch + 10 + 10 + 3
+	return metadataRoom{left: limit/4*3 - fixed - size, last: last}
+}
+
+// metadataRoom is what is left of a partition's metadata, in bytes before base64.
+type metadataRoom struct {
+	left int
+	last int64
+}
+
+// full reports that no further record fits.
+func (r *metadataRoom) full() bool { return r.left <= 0 }
+
+// add accounts for a record at offset. Records that settle only make the metadata smaller, so the sum is an upper bound.
+func (r *metadataRoom) add(offset int64) {
+	if r.last >= 0 {
+		r.left -= varintLen(uint64(offset - r.last))
+	}
+	r.last = offset
+}

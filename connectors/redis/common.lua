@@ -1,0 +1,35 @@
+-- Helpers put before every claim script.
+
+-- clock answers Redis's own time in milliseconds: the only clock that leases are compared with.
+local function clock()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+-- whole writes a number without an exponent.
+local function whole(n) return string.format('%.0f', n) end
+
+-- guard answers the next sequence number of the epoch, or nil when Redis holds another epoch or none. A sequence number lower than one that a caller
+-- has seen means that Redis lost its last writes (a failover, a restart from an old file): the epoch is over.
+local function guard(key, id, seen)
+  local e = redis.call('HMGET', key, 'id', 'sequence')
+  if not e[1] or e[1] ~= id then return nil end
+  if tonumber(e[2] or '0') < tonumber(seen) then
+    redis.call('DEL', key)
+    return nil
+  end
+  return redis.call('HINCRBY', key, 'sequence', 1)
+end
+
+-- keep makes a key live at least so many milliseconds longer; it never shortens a life.
+local function keep(key, ms)
+  if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
+end
+
+-- wake tells those who wait for a claim, if anyone registered since the last time.
+local function wake(key, channel, message)
+  if redis.call('DEL', key) == 1 then redis.call('PUBLISH', channel, message) end
+end
+
+-- fresh answers an empty string for a field that is absent.
+local function fresh(v) return v or '' end

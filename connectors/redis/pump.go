@@ -1,0 +1,558 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	randv2 "math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// turnStep is how long a replica that was served later lets each of the others go first: longer than a published wake-up takes.
+	turnStep = 10 * time.Millisecond
+	// poll is how often a replica asks for a slot when no other told it of one.
+	poll = 50 * time.Millisecond
+	// firstRetry and lastRetry bound the waits while Redis is away.
+	firstRetry, lastRetry = 20 * time.Millisecond, time.Second
+	// maxAsked bounds what one script call grants.
+	maxAsked = 512
+)
+
+// pump asks for one organisation's grants on behalf of all who wait in this process. While one question is under way others gather; so many grants share
+// a round trip, and a slot that frees here goes with the same round trip to who waits here. Its goroutine lives only while there is something to ask.
+type pump struct {
+	b      *Budget
+	org    string
+	limits Limits
+	keys   keyspace
+
+	wake chan struct{} // capacity 1: look again now
+
+	mu      sync.Mutex
+	running bool
+	queues  [levels][]*waiter
+	freed   []string // slots whose call ended
+	unused  []string // slots whose call never left
+	learnt  learnt
+	next    int64  // number of the next slot
+	blocked string // why the last question was not granted in full
+	hinted  bool   // ask now, whatever the last answer said
+
+	state anchor // used by the pump's goroutine only
+}
+
+// waiter is one caller of Acquire.
+type waiter struct {
+	ctx    context.Context
+	class  Class
+	result chan verdict // capacity 1
+}
+
+type verdict struct {
+	grant *Grant
+	err   error
+}
+
+// learnt is what answers taught since the last question.
+type learnt struct {
+	limit, remaining int
+	reset            time.Duration
+	resetAt          time.Time // when reset was learnt
+	pause            time.Duration
+	reason           string
+	empty            bool
+}
+
+func (b *Budget) pump(org string) *pump {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.pumps[org]
+	if p == nil {
+		p = &pump{b: b, org: org, limits: b.Limits(org), keys: keysOf(org), wake: make(chan struct{}, 1), next: 1}
+		b.pumps[org] = p
+	}
+	return p
+}
+
+func (p *pump) enqueue(w *waiter) {
+	p.mu.Lock()
+	l := w.class.level()
+	p.queues[l] = append(p.queues[l], w)
+	if w.class == Probe {
+		p.hinted = true // what holds the others may not hold it
+	}
+	p.start()
+	p.mu.Unlock()
+}
+
+// hint says that something may have become free.
+func (p *pump) hint() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running && p.blocked != reasonRateWait {
+		p.hinted = true
+		p.signal()
+	}
+}
+
+// withdraw takes a waiter out whose context ended, unless its verdict was given before.
+func (p *pump) withdraw(w *waiter) (verdict, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := w.class.level()
+	for i, other := range p.queues[l] {
+		if other == w {
+			p.queues[l] = append(p.queues[l][:i:i], p.queues[l][i+1:]...)
+			return verdict{}, false
+		}
+	}
+	return <-w.result, true
+}
+
+func (p *pump) done(slot string, a Answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a.Answered && p.limits.slots() > 0 {
+		p.freed = append(p.freed, slot)
+	}
+	p.learn(a)
+	if len(p.freed) > 0 || p.learnt != (learnt{}) {
+		p.start()
+	}
+}
+
+func (p *pump) giveBack(slot string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unused = append(p.unused, slot)
+	p.start()
+}
+
+// learn keeps what an answer taught. The caller holds mu.
+func (p *pump) learn(a Answer) {
+	if !a.Answered {
+		return
+	}
+	if a.DayLimit > 0 && a.DayRemaining >= 0 {
+		if p.learnt.limit != a.DayLimit || a.DayRemaining < p.learnt.remaining {
+			p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining
+		}
+		p.learnt.reset, p.learnt.resetAt = a.DayReset, time.Now()
+	}
+	pause, reason := p.limits.refusal(a)
+	if pause > p.learnt.pause {
+		p.learnt.pause, p.learnt.reason = pause, reason
+	}
+	p.learnt.empty = p.learnt.empty || reason == ReasonRate
+}
+
+// Zoho's codes for "too many".
+const (
+	codeRate        = 44
+	codeDay         = 45
+	codeConcurrency = 1070
+)
+
+// refusal says how long an answer makes the organisation pause, and why; 0 if not at all.
+func (l Limits) refusal(a Answer) (time.Duration, string) {
+	switch {
+	case a.Code == codeDay:
+		pause := a.DayReset
+		if pause <= 0 {
+			pause = max(l.DayPause, a.RetryAfter)
+		}
+		return pause + jitter(time.Second), ReasonDayLimit
+	case a.Code == codeConcurrency:
+		return max(time.Millisecond, jitter(l.ConcurrencyPause)), ReasonConcurrency
+	case a.Status == 429 || a.Code == codeRate:
+		pause := max(l.RatePause, a.RetryAfter)
+		return pause + jitter(pause/4), ReasonRate
+	}
+	return 0, ""
+}
+
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return randv2.N(d)
+}
+
+// start makes the pump's goroutine look, and run if it does not. The caller holds mu.
+func (p *pump) start() {
+	if p.running {
+		p.signal()
+		return
+	}
+	p.running = p.b.c.background(p.run)
+	if !p.running {
+		p.fail()
+	}
+}
+
+// fail tells all who wait that the client is closed. The caller holds mu.
+func (p *pump) fail() {
+	for l := range p.queues {
+		for _, w := range p.queues[l] {
+			w.result <- verdict{err: fmt.Errorf("waiting for the budget of %s: %w", p.org, ErrClosed)}
+		}
+		p.queues[l] = nil
+	}
+}
+
+// stop ends the goroutine of a pump whose client was closed.
+func (p *pump) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = false
+	p.fail()
+}
+
+func (p *pump) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// question is what one script call asks and tells.
+type question struct {
+	want          [levels]int
+	from          int64
+	freed, unused []string
+	learnt        learnt
+}
+
+func (q question) wanted() int {
+	n := 0
+	for _, w := range q.want {
+		n += w
+	}
+	return n
+}
+
+// empty says that there is nothing to ask and nothing to tell.
+func (q question) empty() bool {
+	return q.wanted() == 0 && len(q.freed)+len(q.unused) == 0 && q.learnt == (learnt{})
+}
+
+// run asks until nobody waits and nothing is left to tell.
+func (p *pump) run() {
+	retry := firstRetry
+	var quiet time.Time // until then asking again is of no use, unless there is news
+	for {
+		q, more := p.gather(quiet)
+		if !more {
+			return
+		}
+		if q.empty() {
+			if !p.wait(time.Until(quiet)) {
+				p.stop()
+				return
+			}
+			continue
+		}
+		a, err := p.ask(q)
+		if err != nil {
+			p.takeBack(q)
+			if !p.pauseFor(retry/2 + jitter(retry/2)) {
+				p.stop()
+				return
+			}
+			retry = min(2*retry, lastRetry)
+			quiet = time.Time{}
+			continue
+		}
+		retry = firstRetry
+		quiet = p.distribute(q, a)
+		if a.reason == reasonSlots || a.reason == reasonTurn {
+			p.b.hear()
+		}
+	}
+}
+
+// gather takes what there is to ask and tell; false when there is nothing and the goroutine ends. Before quiet it gives an empty question unless there is
+// news: slots freed or grants unused here, an answer's lesson, a hint.
+func (p *pump) gather(quiet time.Time) (question, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.wake:
+	default:
+	}
+	q := question{freed: p.freed, unused: p.unused, learnt: p.learnt}
+	p.freed, p.unused, p.learnt = nil, nil, learnt{}
+	news := !q.empty() || p.hinted
+	waiting := 0
+	for l := range p.queues {
+		waiting += len(p.queues[l])
+	}
+	if waiting == 0 && q.empty() {
+		p.running, p.hinted = false, false
+		return question{}, false
+	}
+	if !news && time.Now().Before(quiet) {
+		return q, true
+	}
+	p.hinted = false
+	left := maxAsked
+	for l := range p.queues {
+		q.want[l] = min(len(p.queues[l]), left)
+		left -= q.want[l]
+	}
+	q.from = p.next
+	p.next += int64(q.wanted())
+	return q, true
+}
+
+// takeBack keeps the news of a question that may not have arrived, and gives back whatever it may have been granted.
+func (p *pump) takeBack(q question) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.freed = append(p.freed, q.freed...)
+	p.unused = append(p.unused, q.unused...)
+	for i := range int64(q.wanted()) {
+		p.unused = append(p.unused, p.slot(q.from+i))
+	}
+	if p.learnt == (learnt{}) {
+		p.learnt = q.learnt
+	} else if q.learnt.pause > p.learnt.pause {
+		p.learnt.pause, p.learnt.reason, p.learnt.empty = q.learnt.pause, q.learnt.reason, p.learnt.empty || q.learnt.empty
+	}
+}
+
+func (p *pump) slot(n int64) string { return p.b.replica + ":" + strconv.FormatInt(n, 10) }
+
+// wait blocks until the time is over or there is news; false when the client is closed.
+func (p *pump) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.wake:
+	case <-timer.C:
+	case <-p.b.c.closing.Done():
+		return false
+	}
+	return true
+}
+
+// pauseFor blocks for a while whatever news there is; false when the client is closed.
+func (p *pump) pauseFor(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.b.c.closing.Done():
+		return false
+	}
+}
+
+// asked is the script's answer.
+type asked struct {
+	granted  [levels]int
+	reason   string
+	wait     time.Duration
+	day      string
+	dayReset time.Duration
+	sent     time.Time
+	received time.Time
+	late     bool // it took so long, or time jumped: no grant of it is good
+}
+
+// anchor is what was last seen of the state and of Redis's clock.
+type anchor struct {
+	id             string
+	sequence       int64
+	now            int64 // Redis time, ms
+	sent, received time.Time
+	jumped         bool // to be told with the next question
+}
+
+// ask executes the script, never twice: a repeated question would be granted twice.
+func (p *pump) ask(q question) (asked, error) {
+	l := p.limits
+	args := []any{
+		rand.Text(), p.state.id, p.state.sequence, flag(p.state.jumped),
+		l.limit(), millis(l.Window), l.slice(), l.capacity(), l.slots(), millis(l.SlotDeadline), p.b.replica, q.from,
+	}
+	for _, w := range q.want {
+		args = append(args, w)
+	}
+	reset := int64(-1)
+	if q.learnt.limit > 0 && q.learnt.reset >= 0 {
+		reset = millis(max(0, q.learnt.reset-time.Since(q.learnt.resetAt)))
+	}
+	pause := millis(q.learnt.pause)
+	args = append(args, 0, 0, 0, max(0, l.DayReserve), max(0, l.OperatorReserve),
+		q.learnt.limit, q.learnt.remaining, reset, pause, q.learnt.reason, flag(q.learnt.empty),
+		millis(turnStep), millis(poll), p.keys.budgetFree(), len(q.freed))
+	for _, s := range q.freed {
+		args = append(args, s)
+	}
+	for _, s := range q.unused {
+		args = append(args, s)
+	}
+	keys := []string{p.keys.budget(), p.keys.budgetFlight(), p.keys.budgetWaiting(), p.keys.budgetTurns(), p.keys.epoch()}
+	a := asked{sent: time.Now()}
+	v, err := p.b.c.runOnce(p.b.c.closing, budgetScript, keys, args...)
+	a.received = time.Now()
+	if err != nil {
+		if p.b.c.closing.Err() == nil {
+			p.b.c.logger.Warn("budget not reachable, no calls leave", slog.String("organization", p.org), slog.Any("error", err))
+		}
+		return asked{}, err
+	}
+	for i := range a.granted {
+		a.granted[i] = int(numberOf(v[3+i]))
+	}
+	a.reason, a.wait = textOf(v[8]), time.Duration(numberOf(v[9]))*time.Millisecond
+	a.day, a.dayReset = textOf(v[10]), time.Duration(numberOf(v[11]))*time.Millisecond
+	a.late = a.received.Sub(a.sent) > l.Unused
+	p.remember(&a, numberOf(v[0]), textOf(v[1]), numberOf(v[2]))
+	return a, nil
+}
+
+// remember compares Redis's clock with the local monotonic one and keeps both. Between two questions they must have gone on equally, up to the time
+// the questions took and a tolerance; else one of them jumped, and the window that was counted is not the one that Zoho saw.
+func (p *pump) remember(a *asked, now int64, id string, sequence int64) {
+	last := p.state
+	p.state = anchor{id: id, sequence: sequence, now: now, sent: a.sent, received: a.received}
+	if last.id == "" {
+		return
+	}
+	went := time.Duration(now-last.now) * time.Millisecond
+	least, most := a.sent.Sub(last.received), a.received.Sub(last.sent)
+	tolerance := max(20*time.Millisecond, p.limits.Window/122) + most/1000
+	if went < least-tolerance || went > most+tolerance {
+		p.state.jumped = true
+		a.late = true
+		p.b.c.logger.Warn("redis clock jumped, no calls leave for one window", slog.String("organization", p.org), slog.Duration("went", went),
+			slog.Duration("expected", least))
+	}
+}
+
+// distribute hands grants to those who wait, first come first served by level, and errors to those who need not wait any longer. It answers until when asking
+// again is of no use.
+func (p *pump) distribute(q question, a asked) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := q.from
+	for l, granted := range a.granted {
+		for range granted {
+			slot := p.slot(n)
+			n++
+			var w *waiter
+			if !a.late {
+				w = p.pop(l)
+			}
+			if w == nil {
+				p.unused = append(p.unused, slot)
+				continue
+			}
+			w.result <- verdict{grant: &Grant{p: p, slot: slot, useBy: a.sent.Add(p.limits.Unused)}}
+		}
+	}
+	p.blocked = a.reason
+	if reason, paused := strings.CutPrefix(a.reason, pausePrefix); paused {
+		p.refuse(0, a.received.Add(a.wait), reason)
+	}
+	if a.day != "" {
+		p.refuseDay(q, a)
+	}
+	switch {
+	case a.reason == "" && a.day == "":
+		return time.Time{}
+	case a.reason == "", len(p.queues[Probe.level()]) > 0 && a.wait > poll:
+		return a.received.Add(poll)
+	}
+	return a.received.Add(a.wait)
+}
+
+// refuse tells those from a level on who cannot wait so long. The caller holds mu.
+func (p *pump) refuse(level int, until time.Time, reason string) {
+	long := time.Until(until) > p.b.cfg.MaxPause
+	for l := level; l < levels; l++ {
+		kept := p.queues[l][:0:0]
+		for _, w := range p.queues[l] {
+			end, bounded := w.ctx.Deadline()
+			switch {
+			case w.class == Probe && !hard(reason):
+				kept = append(kept, w)
+			case long || bounded && until.After(end):
+				w.result <- verdict{err: &PausedError{Until: until, Reason: reason}}
+			default:
+				kept = append(kept, w)
+			}
+		}
+		p.queues[l] = kept
+	}
+}
+
+// refuseDay tells those whose class may not spend what is left of the day. The caller holds mu.
+func (p *pump) refuseDay(q question, a asked) {
+	for l := range levels {
+		if q.want[l] > a.granted[l] && (a.day == ReasonDayQuota || l >= Order.level()) {
+			p.refuse(l, a.received.Add(a.dayReset), a.day)
+			return
+		}
+	}
+}
+
+// hard says whether a pause holds probes, too.
+func hard(reason string) bool {
+	switch reason {
+	case ReasonStateLost, ReasonRate, ReasonDayLimit, ReasonConcurrency, ReasonDayQuota, ReasonDayReserve:
+		return true
+	}
+	return false
+}
+
+func (p *pump) pop(level int) *waiter {
+	if len(p.queues[level]) == 0 {
+		return nil
+	}
+	w := p.queues[level][0]
+	p.queues[level][0] = nil
+	p.queues[level] = p.queues[level][1:]
+	return w
+}
+
+// hear listens for slots that other replicas free. It is only a hint: until the subscription stands, polling does.
+func (b *Budget) hear() {
+	b.listen.Do(func() {
+		b.c.background(func() {
+			for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+				_, err := b.c.subscribe(b.c.closing, freePattern, b.freed, func() {})
+				if err == nil || b.c.closing.Err() != nil {
+					return
+				}
+				b.c.logger.Warn("not told of free slots, polling instead", slog.Any("error", err))
+				select {
+				case <-time.After(retry):
+				case <-b.c.closing.Done():
+					return
+				}
+			}
+		})
+	})
+}
+
+// freed makes the organisation's pump ask at once.
+func (b *Budget) freed(channel, replica string) {
+	if replica == b.replica {
+		return
+	}
+	org := strings.TrimSuffix(strings.TrimPrefix(channel, "booksync:{"), "}:budget:free")
+	b.mu.Lock()
+	p := b.pumps[org]
+	b.mu.Unlock()
+	if p != nil {
+		p.hint()
+	}
+}

@@ -1,0 +1,330 @@
+// Package app builds the service from its configuration and runs it: the only place where the connectors, the job and
+// what operators see meet. `run`, `demo` and the torture run differ only in what they give it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/booksync/booksync/connectors/kafka"
+	"github.com/booksync/booksync/connectors/redis"
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/internal/config"
+	"github.com/booksync/booksync/internal/telemetry"
+	"github.com/booksync/booksync/processor"
+	"github.com/booksync/booksync/schemas"
+)
+
+// Options are what `run` leaves as it is and others change.
+type Options struct {
+	Log *slog.Logger
+	// Observe, if set, is told of every outcome once it's published. It must not block.
+	Observe func(*schemas.Outcome)
+	// RedisSkipServerCheck leaves out the check of the server's eviction policy where the server can't tell, as miniredis.
+	RedisSkipServerCheck bool
+}
+
+// Service is booksync, built and not yet running.
+type Service struct {
+	cfg    *config.Config
+	opts   Options
+	log    *slog.Logger
+	tel    *telemetry.Telemetry
+	codec  *schemas.Codec
+	redis  *redis.Client
+	claims *claims
+	budget *redis.Budget
+	admin  *kafka.Admin
+	books  map[string]*zohobooks.Client
+	job    atomic.Pointer[processor.Processor]
+	engine atomic.Pointer[kafka.Engine]
+
+	mu      sync.Mutex
+	waiting error // why it does not consume yet
+	addr    string
+}
+
+// New builds a service. It connects to Redis; Kafka and Zoho are asked by Run, which waits for them.
+func New(ctx context.Context, cfg *config.Config, opts Options) (*Service, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{cfg: cfg, opts: opts, log: opts.Log, books: make(map[string]*zohobooks.Client), waiting: errors.New("starting")}
+	if err := s.build(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Service) build(ctx context.Context) error {
+	headers, err := telemetry.ParseHeaders(s.cfg.Telemetry.OTLPHeaders.Reveal())
+	if err != nil {
+		return fmt.Errorf("telemetry.otlp_headers: %w", err)
+	}
+	if s.tel, err = telemetry.Setup(ctx, telemetry.Config{
+		ServiceName: s.cfg.Telemetry.ServiceName, InstanceID: s.cfg.Kafka.TransactionalID, OTLPEndpoint: s.cfg.Telemetry.OTLPEndpoint,
+		OTLPHeaders: headers, SampleRatio: s.cfg.Telemetry.SampleRatio, Logger: s.log,
+	}); err != nil {
+		return err
+	}
+	if s.codec, err = Codec(s.cfg); err != nil {
+		return err
+	}
+	if s.admin, err = Admin(s.cfg); err != nil {
+		return err
+	}
+	rc, err := s.cfg.RedisConfig(s.log)
+	if err != nil {
+		return err
+	}
+	rc.SkipServerCheck = s.opts.RedisSkipServerCheck
+	if s.redis, err = redis.Open(ctx, rc); err != nil {
+		return err
+	}
+	rClaims, err := redis.NewClaims(s.redis, s.cfg.ClaimsConfig())
+	if err != nil {
+		return err
+	}
+	s.claims = &claims{
+		client: s.redis, claims: rClaims, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
+	}
+	if s.budget, err = redis.NewBudget(s.redis, s.cfg.BudgetConfig()); err != nil {
+		return err
+	}
+	store, err := s.tokenStore()
+	if err != nil {
+		return err
+	}
+	for _, name := range names(s.cfg) {
+		opts := []zohobooks.Option{
+			zohobooks.WithLimiter(&limiter{budget: s.budget, organization: name}), zohobooks.WithObserver(s.called(name)),
+		}
+		if store != nil {
+			opts = append(opts, zohobooks.WithTokenStore(store))
+		}
+		if s.books[name], err = BooksClient(s.cfg, name, opts...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Codec is the codec that the configuration asks for.
+func Codec(cfg *config.Config) (*schemas.Codec, error) {
+	var opts []schemas.Option
+	registry, ok, err := cfg.RegistryConfig()
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		opts = append(opts, schemas.WithRegistry(registry))
+	}
+	codec, err := schemas.NewCodec(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("building the codec: %w", err)
+	}
+	return codec, nil
+}
+
+// Admin is a client for topics and offsets.
+func Admin(cfg *config.Config) (*kafka.Admin, error) {
+	kc, err := cfg.KafkaConfig()
+	if err != nil {
+		return nil, err
+	}
+	return kafka.NewAdmin(kc)
+}
+
+// tokenStore shares tokens between replicas where a key is configured; nil keeps them in memory, each replica its own.
+func (s *Service) tokenStore() (zohobooks.TokenStore, error) {
+	keys, err := s.cfg.Redis.TokenKeys()
+	if err != nil {
+		return nil, fmt.Errorf("redis.token_key: %w", err)
+	}
+	if len(keys) == 0 {
+		s.log.Warn("no redis.token_key: access tokens are not shared, every replica asks for its own")
+		return nil, nil
+	}
+	tc := redis.TokenStoreConfig{CurrentKey: keys[0]}
+	if len(keys) > 1 {
+		tc.PreviousKey = keys[1]
+	}
+	return redis.NewTokenStore(s.redis, tc)
+}
+
+// called counts a call of an organisation.
+func (s *Service) called(organization string) func(zohobooks.CallInfo) {
+	return func(c zohobooks.CallInfo) {
+		s.tel.Metrics.Call(context.Background(), telemetry.Call{
+			Organization: organization, Resource: c.Resource, Method: c.Method, Status: c.Status, Code: c.Code,
+		}, c.Duration, c.Waited)
+	}
+}
+
+// Run consumes until ctx ends, then drains: calls in flight end, their results are published, the group is left. It waits
+// for Kafka, Redis and Zoho as long as they are away, and says so in /readyz. hurry, when it closes, cuts the draining short.
+func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
+	defer s.Close()
+	stopHTTP, err := s.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopHTTP()
+	orgs, err := s.organizations(ctx)
+	if err != nil {
+		return err
+	}
+	wake := func(keys ...string) {
+		if e := s.engine.Load(); e != nil {
+			e.Wake(keys...)
+		}
+	}
+	tenants := make([]processor.Tenant, len(orgs))
+	for i, org := range orgs {
+		tenants[i] = processor.Tenant{Organization: org, Books: s.books[org.Name]}
+	}
+	job, err := processor.New(s.cfg.ProcessorConfig(telemetry.Version()), processor.Deps{
+		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: wallClock{}, Log: s.log, Wake: wake,
+		Compared: func(organization, result string) {
+			s.tel.Metrics.PaymentCompared(context.Background(), organization, telemetry.PaymentResult(result))
+		},
+	}, tenants...)
+	if err != nil {
+		return err
+	}
+	s.job.Store(job)
+	defer job.Close()
+	return s.consume(ctx, job, hurry, wake)
+}
+
+// consume runs the engine.
+func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <-chan struct{}, wake func(...string)) error {
+	kc, err := s.cfg.KafkaConfig()
+	if err != nil {
+		return err
+	}
+	kc.Epoch = s.claims.epochMark
+	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe}
+	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log))
+	if err != nil {
+		return err
+	}
+	s.engine.Store(engine)
+	s.wait(nil)
+
+	wakes, stopWakes, err := s.claims.claims.Wakes(ctx)
+	if err != nil {
+		return fmt.Errorf("subscribing to wake-ups: %w", err)
+	}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stopWakes()
+	beside.Go(func() {
+		for key := range wakes {
+			wake(key)
+		}
+	})
+	done := make(chan struct{})
+	defer close(done)
+	beside.Go(func() {
+		select {
+		case <-hurry:
+			engine.Hurry()
+		case <-done:
+		}
+	})
+	s.log.Info("consuming", "group", s.cfg.Kafka.Group, "topics", kc.Topics, "organizations", names(s.cfg))
+	err = engine.Run(ctx)
+	s.log.Info("stopped")
+	return err
+}
+
+// organizations reads every organisation from Zoho, and each one's epoch from Redis; it tries until it has them or ctx
+// ends. What a person must mend is logged and shown by /readyz, and tried again: nothing is consumed before.
+func (s *Service) organizations(ctx context.Context) ([]*processor.Organization, error) {
+	var orgs []*processor.Organization
+	for _, name := range names(s.cfg) {
+		for n := 0; ; n++ {
+			org, err := OrganizationOf(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), name, s.cfg.Organizations[name], s.books[name])
+			if err == nil {
+				_, err = s.claims.Epoch(ctx, name, false)
+			}
+			if err == nil {
+				orgs = append(orgs, org)
+				break
+			}
+			s.wait(err)
+			s.log.Error("organisation not usable", "organization", name, "error", err.Error())
+			if !pause(ctx, min(time.Second<<min(n, 6), time.Minute)) {
+				return nil, ctx.Err()
+			}
+		}
+	}
+	return orgs, nil
+}
+
+// pause waits; false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Service) wait(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = err
+}
+
+// Close gives back what New took. Run calls it.
+func (s *Service) Close() {
+	for _, b := range s.books {
+		b.Close()
+	}
+	if s.redis != nil {
+		_ = s.redis.Close()
+	}
+	if s.admin != nil {
+		s.admin.Close()
+	}
+	if s.codec != nil {
+		s.codec.Close()
+	}
+	if s.tel != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.tel.Shutdown(ctx); err != nil {
+			s.log.Warn("telemetry not stopped", "error", err.Error())
+		}
+	}
+}
+
+// wallClock is the real time.
+type wallClock struct{}
+
+// Now implements processor.Clock.
+func (wallClock) Now() time.Time { return time.Now() }
+
+// progress asks the engine how far the topics are settled; before it runs nothing is.
+type progress struct{ s *Service }
+
+// Ends implements processor.Progress.
+func (p progress) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	return p.s.engine.Load().Ends(ctx, topic)
+}
+
+// Passed implements processor.Progress.
+func (p progress) Passed(ctx context.Context, topic string, ends map[int32]int64) (bool, error) {
+	return p.s.engine.Load().Passed(ctx, topic, ends)
+}

@@ -1,0 +1,59 @@
+package simulator
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// StartKafka runs a Kafka broker in this process, for demo and tests: a fake, in memory, one node. The topics are
+// created with three partitions each; others are created when they are first named. stop ends it.
+func StartKafka(topics ...string) (addr string, stop func(), err error) {
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(embeddedPartitions)}
+	if len(topics) > 0 {
+		opts = append(opts, kfake.SeedTopics(embeddedPartitions, topics...))
+	}
+	c, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return "", nil, fmt.Errorf("starting the embedded Kafka: %w", err)
+	}
+	return c.ListenAddrs()[0], sync.OnceFunc(c.Close), nil
+}
+
+const embeddedPartitions = 3
+
+// redisTick is how often keys of the embedded Redis are looked at for expiry.
+const redisTick = 20 * time.Millisecond
+
+// StartRedis runs a Redis server in this process, for demo and tests. miniredis never expires a key by itself: a ticker
+// moves its clock with the real one. stop ends both.
+func StartRedis() (addr string, stop func(), err error) {
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
+		return "", nil, fmt.Errorf("starting the embedded Redis: %w", err)
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(redisTick)
+		defer ticker.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-ticker.C:
+				m.FastForward(now.Sub(last))
+				last = now
+			}
+		}
+	}()
+	return m.Addr(), sync.OnceFunc(func() {
+		close(done)
+		<-ended
+		m.Close()
+	}), nil
+}

@@ -1,0 +1,142 @@
+package testkit
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// Redis returns the address of the real Redis that BOOKSYNC_TEST_REDIS names, or of a fresh miniredis that ends with the
+// test and whose keys expire with the clock. A real one is shared: use an organisation of your own (see [Name]), and
+// [OwnRedis] where a test empties or kills it.
+func Redis(t testing.TB) (addr string, real bool) {
+	t.Helper()
+	if addr := os.Getenv(EnvRedis); addr != "" {
+		return addr, true
+	}
+	return mini(t).Addr(), false
+}
+
+// mini starts a miniredis. It never expires keys unless told to go by the clock.
+func mini(t testing.TB) *miniredis.Miniredis {
+	t.Helper()
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
+		t.Fatalf("starting miniredis: %v", err)
+	}
+	m.ClockTTL(true)
+	t.Cleanup(m.Close)
+	return m
+}
+
+// RedisServer is a Redis of one test, on one address for its whole life, which may be killed, started again and emptied.
+type RedisServer struct {
+	Addr string
+	Real bool
+
+	fake *miniredis.Miniredis
+	port string
+	dir  string
+	cmd  *exec.Cmd
+}
+
+// OwnRedis returns a server that only this test uses: a redis-server process when the environment names a real Redis,
+// else miniredis. It ends with the test.
+func OwnRedis(t testing.TB) *RedisServer {
+	t.Helper()
+	if os.Getenv(EnvRedis) == "" {
+		m := mini(t)
+		return &RedisServer{Addr: m.Addr(), fake: m}
+	}
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skipf("needs a Redis of its own: %v", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that was free a moment ago
+	if err != nil {
+		t.Fatalf("finding a port: %v", err)
+	}
+	addr := l.Addr().String()
+	_, port, _ := net.SplitHostPort(addr)
+	if err := l.Close(); err != nil {
+		t.Fatalf("giving the port back: %v", err)
+	}
+	s := &RedisServer{Addr: addr, Real: true, port: port, dir: t.TempDir()}
+	t.Cleanup(func() { s.Kill(t) })
+	s.Start(t)
+	return s
+}
+
+// Start starts the server again, empty, after Kill. It returns when the server answers.
+func (s *RedisServer) Start(t testing.TB) {
+	t.Helper()
+	if s.fake != nil {
+		s.fake.FlushAll()
+		if err := s.fake.Restart(); err != nil {
+			t.Fatalf("starting miniredis again: %v", err)
+		}
+		return
+	}
+	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir,
+		"--maxmemory-policy", "noeviction", "--save", "", "--appendonly", "no")
+	if err := s.cmd.Start(); err != nil {
+		t.Fatalf("starting redis-server: %v", err)
+	}
+	Until(t, patience, "redis-server to answer", func() bool {
+		answer, err := s.command("PING")
+		return err == nil && strings.HasPrefix(answer, "+PONG")
+	})
+}
+
+// Kill ends the server at once, as SIGKILL does: connections break, everything in it is lost. A server that does not run
+// is left as it is.
+func (s *RedisServer) Kill(t testing.TB) {
+	t.Helper()
+	if s.fake != nil {
+		s.fake.Close()
+		return
+	}
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait() // "signal: killed" is what was asked for
+	s.cmd = nil
+}
+
+// Empty removes every key while clients stay connected.
+func (s *RedisServer) Empty(t testing.TB) {
+	t.Helper()
+	if s.fake != nil {
+		s.fake.FlushAll()
+		return
+	}
+	if answer, err := s.command("FLUSHALL"); err != nil || !strings.HasPrefix(answer, "+OK") {
+		t.Fatalf("emptying Redis: %q, %v", answer, err)
+	}
+}
+
+// command sends one inline command on a connection of its own and returns the first line of the answer.
+func (s *RedisServer) command(line string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintf(conn, "%s\r\n", line); err != nil {
+		return "", err
+	}
+	return bufio.NewReader(conn).ReadString('\n')
+}

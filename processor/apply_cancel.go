@@ -1,0 +1,104 @@
+package processor
+
+import (
+	"context"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/schemas"
+)
+
+// applyCancel takes an order back: an unpaid invoice of the same open period is voided, of any other what's left is
+// credited. Without an invoice only the tombstone remains, which makes a later CREATED stale. The voided invoice keeps its
+// key: in the books, too, it says that this order was there.
+func (a *attempt) applyCancel() *ending {
+	st := a.states[a.orderID]
+	if st.Invoice == nil && a.inDoubt.unknown { // Redis forgot whether there was one
+		found, err := a.findOrder(a.orderID)
+		if err != nil {
+			return a.failed("looking for the order", err)
+		}
+		if found != nil {
+			st = found
+			a.states[a.orderID] = found
+		}
+	}
+	a.result.tombstone = true
+	if st.Invoice == nil || st.Invoice.Status == "void" {
+		a.result.remark = noInvoice(a.orderID, &OrderState{})
+		gone := *st
+		gone.Cancelled = true
+		a.result.orders = map[string]*OrderState{a.orderID: &gone}
+		return nil
+	}
+	st, end := a.orderForCredit()
+	if end != nil {
+		return end
+	}
+	plan := a.prog.Cancel
+	if plan == nil {
+		if st, end = a.asInBooks(st); end != nil {
+			return end
+		}
+		var rej *Rejection
+		if plan, rej = planCancel(a.order, a.tenant.org, st, a.originField()); rej != nil {
+			return &ending{reject: rej}
+		}
+		a.prog.Cancel = plan
+	}
+	gone := *st
+	gone.Cancelled = true
+	switch {
+	case plan.Void:
+		if end := a.void(st.Invoice); end != nil {
+			return end
+		}
+		inv := *st.Invoice
+		inv.Status = "void"
+		gone.Invoice = &inv
+	case plan.Credit != nil:
+		cr, end := a.credit(plan.Credit, st)
+		if end != nil {
+			return end
+		}
+		gone = *gone.withCredit(*cr)
+		a.compared(plan.Credit.Total, cr.Total, decimal.Zero)
+	}
+	a.result.orders = map[string]*OrderState{a.orderID: &gone}
+	a.afterCredit(&gone)
+	return nil
+}
+
+// asInBooks reads the invoice before it's taken back: money that a person recorded must not be set free by a void.
+func (a *attempt) asInBooks(st *OrderState) (*OrderState, *ending) {
+	states := map[string]*OrderState{a.orderID: st}
+	if end := a.refreshed(states); end != nil {
+		return nil, end
+	}
+	return states[a.orderID], nil
+}
+
+// void voids the invoice. Its answer lost, the invoice's own status tells.
+func (a *attempt) void(inv *InvoiceState) *ending {
+	books := a.tenant.books
+	end := a.once(stepVoid, true, nil,
+		func() (bool, error) {
+			var now *zohobooks.Invoice
+			err := a.read(func(ctx context.Context) (err error) {
+				now, err = books.GetInvoice(ctx, inv.ID)
+				return err
+			})
+			return err == nil && now.Status == "void", err
+		},
+		func(ctx context.Context) error { return books.VoidInvoice(ctx, inv.ID) })
+	if end != nil {
+		return end
+	}
+	a.compared(decimal.Zero, decimal.Zero, decimal.Zero)
+	a.document(schemas.Document{
+		Type: "invoice", ID: inv.ID, Number: inv.Number, URL: a.documentURL("invoices", inv.ID), Status: "void", Date: inv.Date,
+		Total: inv.Total, Tax: inv.Tax,
+	})
+	return nil
+}

@@ -1,0 +1,158 @@
+package processor
+
+import (
+	"context"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/processor/money"
+	"github.com/booksync/booksync/schemas"
+)
+
+// Zoho's codes for a customer that isn't there (any more): 1002 "The Customer is not accessible", 3004 "The Customer field
+// can neither be blank nor incorrect".
+var customerGone = map[string]bool{"1002": true, "3004": true}
+
+// applyOrder creates the order's invoice and marks it sent: one call for a known customer, and its share of the bulk call.
+func (a *attempt) applyOrder() *ending {
+	o, org := a.order, a.tenant.org
+	plan, rej := planInvoice(o, org, "", a.originField())
+	if rej != nil {
+		return &ending{reject: rej}
+	}
+	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax}
+	if plan.Skip {
+		a.result.remark = "zero total: no invoice by policy"
+		a.result.orders = map[string]*OrderState{a.orderID: st}
+		return nil
+	}
+	var end *ending
+	if st.ContactID, end = a.contact(&o.Customer, o.Currency); end != nil {
+		return end
+	}
+	plan.Request.CustomerID = st.ContactID
+	inv, end := keyedCreate(a, stepInvoice, nil,
+		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.orderID) },
+		func(inv *zohobooks.Invoice) *ending {
+			return a.adoptable(fieldOf(inv, org.Fields.Invoice.Origin), "invoice", inv.InvoiceNumber)
+		},
+		func(ctx context.Context) (*zohobooks.Invoice, error) {
+			return a.tenant.books.CreateInvoice(ctx, plan.Request)
+		})
+	if end != nil {
+		if end.reject != nil && customerGone[end.reject.Code] && a.w.contactRevision == 0 {
+			if gone := a.forgetContact(&o.Customer, o.Currency); gone != nil {
+				return gone
+			}
+			return a.parkFor(parkBackOff, 0)
+		}
+		return end
+	}
+	a.compared(plan.Total, inv.Total.Decimal, plan.Difference)
+	if end := a.mismatched(inv, plan); end != nil {
+		return end
+	}
+	if end := a.markSent(inv); end != nil {
+		return end
+	}
+	for i := range plan.Lines {
+		if i < len(inv.LineItems) {
+			plan.Lines[i].InvoiceItemID = inv.LineItems[i].LineItemID
+		}
+	}
+	st.Invoice = invoiceStateOf(inv, plan.Lines)
+	a.result.orders = map[string]*OrderState{a.orderID: st}
+	a.document(schemas.Document{
+		Type: "invoice", ID: inv.InvoiceID, Number: inv.InvoiceNumber, URL: a.documentURL("invoices", inv.InvoiceID),
+		Status: inv.Status, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Balance: inv.Balance.Decimal,
+		BaseTotal: optional(inv.BaseTotal.Decimal),
+	})
+	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
+	return nil
+}
+
+// markSent puts a draft into the ledger, with others in one call, unless policy leaves drafts.
+func (a *attempt) markSent(inv *zohobooks.Invoice) *ending {
+	if a.tenant.org.InvoicePolicy == "draft" || inv.Status != "draft" {
+		return nil
+	}
+	if err := a.tenant.sent.mark(a.ctx, inv.InvoiceID); err != nil {
+		return a.failed("marking the invoice sent", err)
+	}
+	inv.Status = "sent"
+	return nil
+}
+
+// mismatched follows the policy where Zoho's total is not the planned one: a difference within the tolerance, or any under
+// the policy `flag`, stays and is named in the outcome; else the invoice gives up its key, is voided, and the order is
+// rejected, so that a mended event can post again.
+func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending {
+	diff := inv.Total.Sub(plan.Total).Abs()
+	org := a.tenant.org
+	if diff.IsZero() {
+		return nil
+	}
+	a.p.log.Warn("invoice total differs from the order's", "organization", a.Organization, "business_id", a.ref.ID, "invoice_id", inv.InvoiceID)
+	if org.MismatchPolicy != "void" || diff.LessThanOrEqual(tolerance(org, a.order)) {
+		return nil
+	}
+	if err := a.voidOwn(inv); err != nil {
+		return a.failed("voiding the invoice", err)
+	}
+	return &ending{reject: reject("rejected.totals",
+		"Zoho Books computed %s for order %s, the order says %s: invoice %s was voided by policy; check the tax mapping and the round-off preference",
+		inv.Total, a.orderID, plan.Total, inv.InvoiceNumber)}
+}
+
+// voidOwn renames the key of an invoice and voids it. A rename that was lost is repeated; voiding a void invoice is not
+// tried.
+func (a *attempt) voidOwn(inv *zohobooks.Invoice) error {
+	renamed := &zohobooks.InvoiceRequest{CustomFields: []zohobooks.CustomField{{
+		APIName: a.tenant.org.Fields.Invoice.Key, Value: a.ref.key() + ":void:" + inv.InvoiceID,
+	}}}
+	if err := a.write(stepVoid, nil, func(ctx context.Context) error {
+		_, err := a.tenant.books.UpdateInvoice(ctx, inv.InvoiceID, renamed)
+		return err
+	}); err != nil {
+		return err
+	}
+	return a.write(stepVoid, nil, func(ctx context.Context) error { return a.tenant.books.VoidInvoice(ctx, inv.InvoiceID) })
+}
+
+// tolerance is the largest difference that is posted: the configured minor units per tax rate, at least for one rate.
+func tolerance(org *Organization, o *schemas.Order) decimal.Decimal {
+	rates := make(map[string]bool)
+	for _, l := range o.Lines {
+		for _, t := range l.Taxes {
+			rates[t.Code+t.Rate.Decimal.String()] = true
+		}
+	}
+	digits, _ := money.MinorUnit(o.Currency) // the check knows the currency
+	return decimal.New(org.Tolerance*int64(max(len(rates), 1)), -digits)
+}
+
+// invoiceStateOf is what the order's claim keeps of an invoice.
+func invoiceStateOf(inv *zohobooks.Invoice, lines []InvoiceLine) *InvoiceState {
+	return &InvoiceState{
+		ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
+		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines,
+		PlaceOfSupply: inv.PlaceOfSupply, GSTTreatment: inv.GSTTreatment, GSTNo: inv.GSTNo,
+		VATTreatment: inv.VATTreatment, TaxTreatment: inv.TaxTreatment, LocationID: inv.LocationID,
+	}
+}
+
+// document adds a document to the result, once.
+func (a *attempt) document(d schemas.Document) {
+	for _, have := range a.result.documents {
+		if have.Type == d.Type && have.ID == d.ID {
+			return
+		}
+	}
+	a.result.documents = append(a.result.documents, d)
+	a.prog.Documents = a.result.documents
+}
+
+func optional(d decimal.Decimal) decimal.NullDecimal {
+	return decimal.NullDecimal{Decimal: d, Valid: !d.IsZero()}
+}

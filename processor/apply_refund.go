@@ -1,0 +1,296 @@
+package processor
+
+import (
+	"context"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/schemas"
+)
+
+// applyRefund credits the value given back and returns the money: two calls. Its own credit note is the fence: a refund
+// entry of exactly its remainder can't be written twice.
+func (a *attempt) applyRefund() *ending {
+	st, end := a.orderForCredit()
+	if end != nil {
+		return end
+	}
+	plan := a.prog.Refund
+	if plan == nil {
+		if end := a.moneyThere(st); end != nil {
+			return end
+		}
+		var rej *Rejection
+		if plan, rej = planRefund(a.refund, a.tenant.org, st, a.originField()); rej != nil {
+			return &ending{reject: rej}
+		}
+		a.prog.Refund = plan
+	}
+	posted := decimal.Zero
+	if plan.Credit != nil {
+		cr, end := a.credit(plan.Credit, st)
+		if end != nil {
+			return end
+		}
+		if plan.FromCredit != nil {
+			cr.Refunded = plan.FromCredit.Amount.Decimal
+			entry, end := a.refundCredit(st.withCredit(*cr), cr.DocumentID, plan.FromCredit, true)
+			if end != nil {
+				return end
+			}
+			posted = posted.Add(entry)
+		}
+		st = st.withCredit(*cr)
+	}
+	if plan.FromCancel != nil {
+		st = st.withRefundFrom(plan.FromCancelID, a.ref.key(), plan.FromCancel.Amount.Decimal)
+		entry, end := a.refundCredit(st, plan.FromCancelID, plan.FromCancel, false)
+		if end != nil {
+			return end
+		}
+		posted = posted.Add(entry)
+	}
+	for _, ex := range plan.FromExcess {
+		st = st.withExcessRefunded(ex.PaymentDocumentID, a.ref.key(), ex.Request.Amount.Decimal)
+		entry, end := a.refundExcess(st, &ex)
+		if end != nil {
+			return end
+		}
+		posted = posted.Add(entry)
+	}
+	a.result.orders = map[string]*OrderState{a.orderID: st}
+	a.compared(a.refund.Amount, posted, decimal.Zero)
+	a.afterCredit(st)
+	return nil
+}
+
+// orderForCredit is the order's state without this event's own earlier intent, with its payments and credits listed.
+func (a *attempt) orderForCredit() (*OrderState, *ending) {
+	st := a.states[a.orderID]
+	if st.Invoice == nil {
+		return nil, &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "after-fix",
+			Message: noInvoice(a.orderID, st) + ": there is nothing to credit"}}
+	}
+	full, err := a.completed(a.orderID, st)
+	if err != nil {
+		return nil, a.failed("listing the order's payments and credit notes", err)
+	}
+	return full.without(a.ref.key()), nil
+}
+
+// moneyThere makes a refund wait while less money was received for the order than it returns: its payment is under way.
+func (a *attempt) moneyThere(st *OrderState) *ending {
+	have := st.Received().Sub(st.Returned())
+	if a.refund.Amount.LessThanOrEqual(have) {
+		return nil
+	}
+	ref := ClaimRef{RolePayment, a.refund.PaymentID}
+	expired, end := a.expired([]ClaimRef{ref})
+	if end != nil {
+		return end
+	}
+	if expired {
+		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID + " returns " +
+			a.refund.Amount.String() + " " + a.refund.Currency + ", but of order " + a.orderID + " only " + have.String() + " is there to return"}}
+	}
+	return &ending{park: &Park{
+		Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, a.deadline())), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)},
+	}}
+}
+
+// paidKey wakes the lanes of this replica that wait for money on an order.
+func paidKey(organization, orderID string) string { return organization + "/paid/" + orderID }
+
+// credit creates this event's credit note and applies what no money was returned for.
+func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *ending) {
+	cr := a.prog.Credit
+	if cr == nil {
+		intent := st.withCredit(CreditState{Key: plan.Key, Total: plan.Total, Applied: plan.Apply, Lines: plan.Lines, Pending: true})
+		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
+			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
+			func(n *zohobooks.CreditNote) *ending {
+				return a.adoptable(fieldOf(n, a.tenant.org.Fields.CreditNote.Origin), "credit note", n.CreditNoteNumber)
+			},
+			func(ctx context.Context) (*zohobooks.CreditNote, error) {
+				return a.tenant.books.CreateCreditNote(ctx, plan.Request)
+			})
+		if end != nil {
+			return nil, end
+		}
+		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
+		a.prog.Credit = cr
+		a.document(schemas.Document{
+			Type: "credit_note", ID: note.CreditNoteID, Number: note.CreditNoteNumber, URL: a.documentURL("creditnotes", note.CreditNoteID),
+			Status: note.Status, Date: note.Date, Total: note.Total.Decimal, Tax: note.TaxTotal.Decimal, Balance: note.Balance.Decimal,
+			BaseTotal: optional(note.BaseTotal.Decimal),
+		})
+		if diff := note.Total.Sub(plan.Total); !diff.IsZero() {
+			a.result.difference = decimal.NewNullDecimal(diff)
+			a.p.log.Warn("credit note total differs from the planned one", "organization", a.Organization, "business_id", a.ref.ID,
+				"creditnote_id", note.CreditNoteID)
+		}
+	}
+	if plan.Apply.IsPositive() {
+		if end := a.applyCredit(cr.DocumentID, st.Invoice.ID, plan.Apply); end != nil {
+			return nil, end
+		}
+		cr.Applied = plan.Apply
+	}
+	return cr, nil
+}
+
+// findCredit finds this event's credit note by its reference; the key in the document decides.
+func (a *attempt) findCredit(reference string) (*zohobooks.CreditNote, error) {
+	field, key := a.tenant.org.Fields.CreditNote.Key, a.ref.key()
+	var rows []zohobooks.CreditNote
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = a.tenant.books.FindCreditNotesByReference(ctx, reference)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		full := &rows[i]
+		if len(full.LineItems) == 0 || fieldOf(full, field) == "" {
+			if err := a.read(func(ctx context.Context) (err error) {
+				full, err = a.tenant.books.GetCreditNote(ctx, rows[i].CreditNoteID)
+				return err
+			}); err != nil {
+				return nil, err
+			}
+		}
+		if fieldOf(full, field) == key {
+			return full, nil
+		}
+	}
+	return nil, nil
+}
+
+// once makes a write that no unique field fences, at most once: what is in doubt is read before it's written again, and
+// only when it can't take effect any more (fenced: a late twin is refused by itself, so the settle delay is enough).
+// written says whether the books hold it already; intents are the orders' states as they'll be.
+func (a *attempt) once(step string, fenced bool, intents map[string]*OrderState, written func() (bool, error), write func(context.Context) error) *ending {
+	if a.prog.did(step) {
+		return nil
+	}
+	done := false
+	if a.inDoubt.of(step) {
+		wait := a.horizonPassed
+		if fenced {
+			wait = a.settled
+		}
+		if end := wait(); end != nil {
+			return end
+		}
+		var err error
+		if done, err = written(); err != nil {
+			return a.failed("looking for the "+step, err)
+		}
+	}
+	if !done {
+		if err := a.write(step, intents, write); err != nil {
+			return a.failed(step, err)
+		}
+	}
+	if !a.inDoubt.unknown {
+		a.inDoubt = doubt{}
+	}
+	a.prog.Done = append(a.prog.Done, step)
+	return nil
+}
+
+// applyCredit applies a part of a credit note to the order's invoice.
+func (a *attempt) applyCredit(noteID, invoiceID string, amount decimal.Decimal) *ending {
+	books := a.tenant.books
+	apply := []zohobooks.CreditedInvoice{{InvoiceID: invoiceID, AmountApplied: zohobooks.NewAmount(amount)}}
+	return a.once(stepApply, false, nil,
+		func() (bool, error) {
+			var note *zohobooks.CreditNote
+			err := a.read(func(ctx context.Context) (err error) {
+				note, err = books.GetCreditNote(ctx, noteID)
+				return err
+			})
+			return err == nil && note.CreditsUsed.GreaterThanOrEqual(amount), err
+		},
+		func(ctx context.Context) error {
+			err := books.ApplyCreditNote(ctx, noteID, apply)
+			if err != nil && zohobooks.Verdict(err).Action == zohobooks.ActionMarkSentFirst {
+				if err := books.MarkInvoiceSent(a.ctx, invoiceID); err != nil {
+					return err
+				}
+				return books.ApplyCreditNote(a.ctx, noteID, apply)
+			}
+			return err
+		})
+}
+
+// refundCredit returns money from a credit note, and answers the amount.
+func (a *attempt) refundCredit(intent *OrderState, noteID string, req *zohobooks.RefundRequest, own bool) (decimal.Decimal, *ending) {
+	books := a.tenant.books
+	return a.refundEntry(stepRefund, own, intent, req,
+		func(ctx context.Context) ([]zohobooks.Refund, error) { return books.ListCreditNoteRefunds(ctx, noteID) },
+		func(ctx context.Context) (*zohobooks.Refund, error) { return books.RefundCreditNote(ctx, noteID, req) }, "refund")
+}
+
+// refundExcess returns money from a payment's unused amount.
+func (a *attempt) refundExcess(intent *OrderState, ex *excessRefund) (decimal.Decimal, *ending) {
+	books, id := a.tenant.books, ex.PaymentDocumentID
+	return a.refundEntry(stepExcess+":"+id, false, intent, ex.Request,
+		func(ctx context.Context) ([]zohobooks.Refund, error) { return books.ListPaymentRefunds(ctx, id) },
+		func(ctx context.Context) (*zohobooks.Refund, error) { return books.RefundPayment(ctx, id, ex.Request) }, "payment_refund")
+}
+
+// refundEntry writes one refund entry once. Entries have neither number nor custom fields: reference, amount and date tell
+// whether it's there.
+func (a *attempt) refundEntry(step string, fenced bool, intent *OrderState, req *zohobooks.RefundRequest,
+	list func(context.Context) ([]zohobooks.Refund, error), create func(context.Context) (*zohobooks.Refund, error), kind string,
+) (decimal.Decimal, *ending) {
+	var entry *zohobooks.Refund
+	end := a.once(step, fenced, map[string]*OrderState{a.orderID: intent},
+		func() (bool, error) {
+			var rows []zohobooks.Refund
+			if err := a.read(func(ctx context.Context) (err error) {
+				rows, err = list(ctx)
+				return err
+			}); err != nil {
+				return false, err
+			}
+			for i := range rows {
+				if rows[i].Reference == req.Reference && rows[i].Amount.Equal(req.Amount.Decimal) && rows[i].Date == req.Date {
+					entry = &rows[i]
+					return true, nil
+				}
+			}
+			return false, nil
+		},
+		func(ctx context.Context) (err error) {
+			entry, err = create(ctx)
+			return err
+		})
+	if end != nil {
+		return decimal.Zero, end
+	}
+	if entry == nil { // an earlier attempt wrote it
+		return req.Amount.Decimal, nil
+	}
+	a.document(schemas.Document{
+		Type: kind, ID: entry.ID(), Date: entry.Date, Total: entry.Amount.Decimal, Account: req.FromAccountID,
+		BaseTotal: optional(entry.BaseAmount.Decimal),
+	})
+	return entry.Amount.Decimal, nil
+}
+
+// afterCredit says how the invoice stands after a credit, as far as booksync's own entries go.
+func (a *attempt) afterCredit(st *OrderState) {
+	balance := st.Balance()
+	status := st.Invoice.Status
+	switch {
+	case status == "void":
+	case balance.IsZero():
+		status = "paid"
+	case balance.LessThan(st.Invoice.Total):
+		status = "partially_paid"
+	}
+	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: status, Balance: balance}
+}

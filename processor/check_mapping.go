@@ -1,0 +1,178 @@
+package processor
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/processor/money"
+	"github.com/booksync/booksync/schemas"
+)
+
+// mapTax finds the Zoho tax of the line's tax codes (accounting rule 7) and compares the rates.
+func (l *sheetLine) mapTax(buyer *schemas.Party, org *Organization, currency string) *Rejection {
+	if r := l.readTaxes(org, currency); r != nil {
+		return r
+	}
+	if len(l.taxes) == 0 {
+		l.code = org.DefaultTax
+		if l.code == "" {
+			if org.TaxRequired {
+				return reject(classTax, "line %s has no tax code and this edition wants one on every line: send a code (zero-rated, exempt and out of "+
+					"scope are codes too) or configure a default", l.LineID)
+			}
+			return nil
+		}
+	} else {
+		codes := make([]string, len(l.taxes))
+		for i, t := range l.taxes {
+			codes[i] = t.code
+		}
+		slices.Sort(codes)
+		l.code = strings.Join(codes, "+")
+		if dup := slices.Compact(codes); len(dup) < len(l.taxes) {
+			return reject(classTax, "line %s has the same tax code twice: %s", l.LineID, l.code)
+		}
+	}
+	target, ok := org.Taxes[l.code]
+	if !ok {
+		return reject(classTax, "tax code %q of line %s is not mapped: map it to a Zoho tax%s, then replay", l.code, l.LineID, groupHint(l.taxes))
+	}
+	l.tax = target
+	rate := decimal.Zero
+	for i := range l.taxes {
+		t := &l.taxes[i]
+		if t.rate.Sign() < 0 {
+			found, known := componentRate(t.code, l.code, target, org)
+			if !known {
+				return reject(classTax, "tax %q of line %s has no rate, in the event or in the mapping", t.code, l.LineID)
+			}
+			t.rate = found
+		}
+		rate = rate.Add(t.rate)
+	}
+	if !rate.Equal(target.Rate) {
+		return reject(classTax, "tax code %q of line %s is %s %% in the event and %s %% in Zoho: correct the mapping, or give the other rate "+
+			"another code", l.code, l.LineID, rate, target.Rate)
+	}
+	if target.ReverseCharge && strings.TrimSpace(buyer.TaxNumber) == "" {
+		return reject(classTax, "tax code %q of line %s is a reverse charge, which needs the buyer's tax number: customer.tax_number is empty",
+			l.code, l.LineID)
+	}
+	return nil
+}
+
+// readTaxes checks the line's taxes by themselves. A rate that the event doesn't say is -1 afterwards.
+func (l *sheetLine) readTaxes(org *Organization, currency string) *Rejection {
+	for _, t := range l.Taxes {
+		name := "tax " + t.Code + " of line " + l.LineID
+		if t.CollectedBy == schemas.CollectedByMarketplace {
+			return reject(classTax, "%s was collected by a marketplace: it must not reach the seller's tax account, and is not supported yet", name)
+		}
+		if r := checkAmount(name, t.Amount, currency); r != nil {
+			return r
+		}
+		st := sheetTax{code: t.Code, rate: decimal.NewFromInt(-1), amount: t.Amount}
+		if t.Rate.Valid {
+			if !money.Sane(t.Rate.Decimal) || t.Rate.Decimal.Sign() < 0 || t.Rate.Decimal.Cmp(maxTaxRate) > 0 {
+				return reject(classTax, "%s has a rate that no tax can have (percent: 19 means 19 %%)", name)
+			}
+			st.rate = t.Rate.Decimal
+		}
+		if st.code == "" {
+			if st.code = org.DefaultTax; st.code == "" {
+				if t.Amount.Sign() == 0 && st.rate.Sign() <= 0 && !org.TaxRequired {
+					continue // no tax, said at length
+				}
+				return reject(classTax, "line %s has a tax of %s without a code: send the code, or configure a default", l.LineID,
+					amountText(t.Amount, currency))
+			}
+		}
+		l.taxes = append(l.taxes, st)
+	}
+	return nil
+}
+
+// maxTaxRate is far above any real one; it's there to refuse what is no rate.
+var maxTaxRate = decimal.NewFromInt(1000)
+
+func groupHint(taxes []sheetTax) string {
+	if len(taxes) < 2 {
+		return ""
+	}
+	return " group (several taxes on a line are one group, keyed by their codes joined with +)"
+}
+
+// componentRate is a tax's rate where the event doesn't say it: the mapping's, for one tax of several that of its own code
+// or of the group's component by that name.
+func componentRate(code, joined string, target TaxTarget, org *Organization) (decimal.Decimal, bool) {
+	if code == joined {
+		return target.Rate, true
+	}
+	if t, ok := org.Taxes[code]; ok {
+		return t.Rate, true
+	}
+	for _, c := range target.Components {
+		if c.Name == code {
+			return c.Rate, true
+		}
+	}
+	return decimal.Zero, false
+}
+
+// rates are the percents that Zoho computes the line's tax with, one per component.
+func (l *sheetLine) rates() []decimal.Decimal {
+	if l.tax.TaxID == "" || l.tax.Rate.Sign() == 0 {
+		return nil
+	}
+	if len(l.tax.Components) == 0 {
+		return []decimal.Decimal{l.tax.Rate}
+	}
+	rates := make([]decimal.Decimal, len(l.tax.Components))
+	for i, c := range l.tax.Components {
+		rates[i] = c.Rate
+	}
+	return rates
+}
+
+// mapTarget finds the item or account of the line (accounting rules 5, 6 and 12). Tips and gift cards go to targets of
+// their own kind only: a gift card is a liability, whatever its SKU.
+func (l *sheetLine) mapTarget(org *Organization) *Rejection {
+	if l.SKU != "" && l.Kind != schemas.LineTip && l.Kind != schemas.LineGiftCard {
+		if id := org.Items[l.SKU]; id != "" {
+			l.target = LineTarget{ItemID: id}
+			return nil
+		}
+	}
+	if t, ok := org.lineTarget(string(l.Kind), l.code); ok {
+		l.target = t
+		return nil
+	}
+	sku := ""
+	if l.SKU != "" {
+		sku = " and its SKU \"" + l.SKU + "\" to no item"
+	}
+	return reject(classAccount, "line %s of kind %s is mapped to no item or account%s: map the kind%s, then replay", l.LineID, l.Kind, sku,
+		kindHint(l.Kind))
+}
+
+func kindHint(kind schemas.LineKind) string {
+	switch kind {
+	case schemas.LineGiftCard:
+		return " to a liability account"
+	case schemas.LineTip:
+		return " to the account for tips"
+	}
+	return ""
+}
+
+// lineTarget looks a target up by kind and tax code, then by kind.
+func (o *Organization) lineTarget(kind, code string) (LineTarget, bool) {
+	for _, key := range [2]string{kind + "/" + code, kind} {
+		if t := o.LineTargets[key]; t != (LineTarget{}) {
+			return t, true
+		}
+	}
+	return LineTarget{}, false
+}

@@ -1,0 +1,96 @@
+package processor
+
+import (
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/processor/money"
+	"github.com/booksync/booksync/schemas"
+)
+
+// checkPayment checks a payment's own numbers and the accounts it needs. It's pure; the orders it pays are planPayment's
+// business.
+func checkPayment(p *schemas.Payment, org *Organization) (*arithmetic, *Rejection) {
+	a := new(arithmetic)
+	if r := checkEvent(&p.Event, org, "payment "+p.PaymentID); r != nil {
+		return a, r
+	}
+	if p.Kind != schemas.PaymentCaptured {
+		return a, reject(classUnsupported, "a payment of kind %s is not supported: book it by hand", p.Kind)
+	}
+	if p.PaymentID == "" {
+		return a, reject(classUnsupported, "payment_id is empty")
+	}
+	if r := checkCurrency(p.Currency, p.ExchangeRate, true, org); r != nil {
+		return a, r
+	}
+	if r := checkAmount("amount", p.Amount, p.Currency); r != nil {
+		return a, r
+	}
+	if p.Amount.Sign() == 0 {
+		return a, reject(classTotals, "amount is 0: a payment of nothing is not posted")
+	}
+	if r := checkOpen("received_at", p.ReceivedAt, org); r != nil {
+		return a, r
+	}
+	if r := a.checkAllocations(p); r != nil {
+		return a, r
+	}
+	if r := checkFee(p, org); r != nil {
+		return a, r
+	}
+	_, r := org.clearingAccount(p.Gateway, p.Currency)
+	return a, r
+}
+
+func (a *arithmetic) checkAllocations(p *schemas.Payment) *Rejection {
+	if len(p.Allocations) == 0 {
+		if p.OrderID == "" {
+			return reject(classUnsupported, "the payment names no order: send order_id or allocations")
+		}
+		return nil
+	}
+	seen := make(map[string]bool, len(p.Allocations))
+	amounts := make([]decimal.Decimal, len(p.Allocations))
+	total := decimal.Zero
+	for i, al := range p.Allocations {
+		switch {
+		case al.OrderID == "":
+			return reject(classUnsupported, "allocation %d names no order", i+1)
+		case seen[al.OrderID]:
+			return reject(classTotals, "order %s is allocated twice: send one allocation per order", al.OrderID)
+		}
+		seen[al.OrderID] = true
+		if r := checkAmount("the allocation to order "+al.OrderID, al.Amount, p.Currency); r != nil {
+			return r
+		}
+		amounts[i], total = al.Amount, total.Add(al.Amount)
+	}
+	return a.same("amount", func() string { return "allocations " + terms(amounts, p.Currency) }, total, p.Amount)
+}
+
+func checkFee(p *schemas.Payment, org *Organization) *Rejection {
+	if p.Fee == nil {
+		return nil
+	}
+	if !money.Sane(p.Fee.Amount) {
+		return reject(classTotals, "fee has more digits than an amount can have")
+	}
+	if p.Fee.Amount.Sign() == 0 {
+		return nil
+	}
+	if p.Fee.Currency != p.Currency {
+		return reject(classUnsupported, "the fee is in %s and the payment in %s: a fee in another currency is not supported; book it by hand "+
+			"and send the payment without it", p.Fee.Currency, p.Currency)
+	}
+	if r := checkAmount("fee", p.Fee.Amount, p.Currency); r != nil {
+		return r
+	}
+	if p.Fee.Amount.Cmp(p.Amount) >= 0 {
+		return reject(classTotals, "the fee %s is not less than the amount %s: amount is gross, before the gateway's fee",
+			amountText(p.Fee.Amount, p.Currency), amountText(p.Amount, p.Currency))
+	}
+	if org.FeeAccount == "" {
+		return reject(classAccount, "the payment has a fee and no fee account is mapped: set the organisation's fee account, then replay")
+	}
+	return nil
+}

@@ -1,0 +1,346 @@
+package processor
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/booksync/booksync/schemas"
+)
+
+// doubt says that a write of a step may have taken effect although nothing here knows its answer. The zero value is none.
+type doubt struct {
+	step  string
+	since time.Time
+	// unknown: Redis lost its memory, so it isn't known whether anything was written; every step looks first.
+	unknown bool
+}
+
+// of says whether the step is in doubt.
+func (d doubt) of(step string) bool { return d.unknown || d.step == step }
+
+// claim takes the claim of the business id together with the leases of every order the event names, or says why not.
+// On nil the attempt holds them, and knows the orders' states and the steps that earlier attempts finished.
+func (a *attempt) claim() *ending {
+	req := a.claimRequest()
+	ans, end := a.ask(req)
+	if end != nil {
+		return end
+	}
+	a.entry = ans.Entry
+	switch ans.State {
+	case ClaimBusy:
+		return a.busy(ans)
+	case ClaimDone:
+		return a.met(ans.Entry)
+	case ClaimRejected:
+		return &ending{stored: ans.Entry.Outcome}
+	case ClaimWaiting:
+		if a.fewerPending(ans) { // one of them was rejected, which ends this wait but not a need
+			return a.claim()
+		}
+		return a.waitFor(ans)
+	}
+	a.hold(req, ans)
+	if end := a.conflict(ans); end != nil {
+		return end
+	}
+	if a.refused != nil {
+		return &ending{reject: a.refused}
+	}
+	if end := a.behindPending(ans); end != nil {
+		return end
+	}
+	return a.load(ans)
+}
+
+func (a *attempt) claimRequest() *ClaimRequest {
+	req := &ClaimRequest{
+		Organization: a.Organization, Ref: a.ref, Token: rand.Text(), Coordinates: a.coordinates,
+		Fingerprint: a.fingerprint, Revision: a.revision, Replay: a.replay, Orders: a.orders, Lease: a.p.cfg.Lease,
+	}
+	if a.refused != nil {
+		return req // nothing will be sent, so nothing is waited for
+	}
+	switch a.workflow {
+	case WorkflowPayment:
+		req.Announce = a.orders
+		req.Needs = a.ordersNeeded()
+	case WorkflowRefund:
+		req.ListPending = true
+		req.Needs = a.ordersNeeded()
+		if a.refund.PaymentID != "" {
+			req.Needs = append(req.Needs, ClaimRef{RolePayment, a.refund.PaymentID})
+		}
+		for _, id := range a.w.pending {
+			if id != a.refund.PaymentID {
+				req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
+			}
+		}
+	}
+	return req
+}
+
+// ordersNeeded are the claims of the event's orders, but for those that were found in the books.
+func (a *attempt) ordersNeeded() []ClaimRef {
+	var refs []ClaimRef
+	for _, id := range a.orders {
+		if a.w.adopted[id] == nil {
+			refs = append(refs, ClaimRef{RoleOrder, id})
+		}
+	}
+	return refs
+}
+
+// ask sends the request under the present epoch; where Redis holds another one, it learns that first.
+func (a *attempt) ask(req *ClaimRequest) (*ClaimAnswer, *ending) {
+	refresh := false
+	for range 2 {
+		ep, err := a.p.claims.Epoch(a.intake, a.Organization, refresh)
+		if err != nil {
+			return nil, a.storeAway(err)
+		}
+		a.epoch, req.EpochID = ep, ep.ID
+		ans, err := a.p.claims.Claim(a.ctx, req)
+		switch {
+		case errors.Is(err, ErrEpochChanged):
+			refresh = true
+			continue
+		case err != nil:
+			return nil, a.storeAway(err)
+		}
+		return ans, nil
+	}
+	return nil, a.parkFor(parkEpoch, time.Second)
+}
+
+// hold remembers what the claim gave, and renews it while the attempt works.
+func (a *attempt) hold(req *ClaimRequest, ans *ClaimAnswer) {
+	a.handle = &ClaimHandle{Organization: a.Organization, Ref: a.ref, Token: req.Token, EpochID: req.EpochID, Orders: a.orders, Lease: a.p.cfg.Lease}
+	a.renewLater()
+	switch {
+	case ans.State == ClaimInDoubt:
+		a.inDoubt = doubt{step: ans.Entry.Step, since: ans.Entry.Since}
+	case ans.Entry.State == "" && len(ans.Entry.Steps) == 0 && a.forgotten():
+		a.inDoubt = doubt{unknown: true, since: a.epoch.Since}
+	}
+}
+
+// forgotten says whether this record is older than Redis' memory, so that an earlier attempt may have written.
+func (a *attempt) forgotten() bool {
+	rec := a.d.Record
+	if a.epoch.Loss && rec.Offset < a.epoch.Ends[rec.Topic][rec.Partition] {
+		return true
+	}
+	return a.d.Committed && a.d.Epoch != "" && a.d.Epoch != a.epoch.Mark && rec.Offset < a.d.End
+}
+
+// renewal renews a claim every third of its lease until it's stopped.
+type renewal struct {
+	mu      sync.Mutex
+	timer   *time.Timer
+	stopped bool
+}
+
+func (a *attempt) renewLater() {
+	h, every, r := a.handle, a.p.cfg.Lease/3, &renewal{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timer = time.AfterFunc(every, func() {
+		// A refusal is found by the next change of the claim; an answer that's missing is asked for again.
+		err := a.p.claims.Renew(a.ctx, h)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if !r.stopped && !errors.Is(err, ErrLost) && a.ctx.Err() == nil {
+			r.timer.Reset(every)
+		}
+	})
+	a.renewal = r
+}
+
+func (a *attempt) stopRenewing() {
+	if r := a.renewal; r != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.stopped = true
+		r.timer.Stop()
+	}
+}
+
+// busy parks until the holder's lease lapses or, as a holder's end is a wake-up for this replica only, for a second.
+func (a *attempt) busy(ans *ClaimAnswer) *ending {
+	d := min(time.Second, max(ans.BusyUntil.Sub(ans.Now), 10*time.Millisecond))
+	end := a.parkFor(parkBusy, d/2+backOff(d/2, d, 0))
+	end.park.Keys = a.leaseKeys()
+	return end
+}
+
+func (a *attempt) leaseKeys() []string {
+	keys := []string{a.ref.WakeKey(a.Organization)}
+	for _, id := range a.orders {
+		keys = append(keys, a.Organization+"/lease/"+id)
+	}
+	return keys
+}
+
+// met is the ending of a record whose business id is settled.
+func (a *attempt) met(e ClaimEntry) *ending {
+	switch {
+	case e.Coordinates == a.coordinates:
+		return &ending{stored: e.Outcome}
+	case a.refused != nil:
+		return &ending{reject: a.refused}
+	case a.workflow == WorkflowOrder && a.revision < e.Revision:
+		return &ending{duplicate: duplicateStale}
+	case a.ref.Role == RoleOrder && orderStateOf(e).Cancelled:
+		return &ending{duplicate: duplicateStale}
+	case e.Fingerprint != a.fingerprint:
+		return &ending{reject: reject("rejected.conflict", "%s %s was settled with other content by the record %s: "+
+			"correct it by a further event, or discard this one", a.ref.Role, a.ref.ID, e.Coordinates)}
+	}
+	return &ending{duplicate: duplicateSame}
+}
+
+// conflict compares the content with that of a write in doubt, and an order event with what the order's claim says.
+func (a *attempt) conflict(ans *ClaimAnswer) *ending {
+	e := ans.Entry
+	if by := e.Sending; e.State == "sending" && by.Fingerprint != "" && by.Fingerprint != a.fingerprint && by.Revision == a.revision &&
+		by.Coordinates != a.coordinates {
+		return &ending{reject: reject("rejected.conflict",
+			"%s %s is being written with other content by the record %s", a.ref.Role, a.ref.ID, by.Coordinates)}
+	}
+	if a.workflow != WorkflowOrder {
+		return nil
+	}
+	order := ans.Orders[a.orderID]
+	if a.ref.Role == RoleCancel {
+		if order.State == "done" && a.revision < order.Revision {
+			return &ending{duplicate: duplicateStale}
+		}
+		if order.State == "sending" { // the order itself is in doubt: its record resolves that
+			end := a.parkFor(parkDependency, time.Second)
+			end.park.Keys = []string{ClaimRef{RoleOrder, a.orderID}.WakeKey(a.Organization)}
+			return end
+		}
+		return nil
+	}
+	if st := orderStateOf(e); st.Invoice != nil || st.Cancelled {
+		return &ending{reject: reject("rejected.unsupported", "order %s revision %d changes an order that was posted as revision %d: "+
+			"order updates are not supported yet; correct the invoice in Zoho Books by hand", a.orderID, a.revision, e.Revision)}
+	}
+	return nil
+}
+
+// behindPending makes a refund wait for the payments of its order that were announced before it was first seen.
+func (a *attempt) behindPending(ans *ClaimAnswer) *ending {
+	if a.workflow != WorkflowRefund {
+		return nil
+	}
+	if !a.w.pendingSeen {
+		a.w.pendingSeen, a.w.pending = true, ans.Pending
+	}
+	if a.fewerPending(ans); len(a.w.pending) == 0 {
+		return nil
+	}
+	if a.w.wait.started { // registered already: one of them is unfinished still
+		return a.waitFor(ans)
+	}
+	// Give back, and ask again with the pending payments among the needs, which registers for their wake-ups.
+	if err := a.p.claims.Release(a.ctx, a.handle); err != nil {
+		return a.storeAway(err)
+	}
+	a.stopRenewing()
+	a.handle = nil
+	a.w.wait.started = true
+	return a.claim()
+}
+
+// fewerPending drops the payments that are settled meanwhile, one way or the other; true if there were any.
+func (a *attempt) fewerPending(ans *ClaimAnswer) bool {
+	before := len(a.w.pending)
+	a.w.pending = slices.DeleteFunc(a.w.pending, func(id string) bool { return !slices.Contains(ans.Pending, id) })
+	return len(a.w.pending) < before
+}
+
+// load reads what the claims hold: the orders' states, and the steps that earlier attempts finished.
+func (a *attempt) load(ans *ClaimAnswer) *ending {
+	a.states = make(map[string]*OrderState, len(a.orders))
+	for _, id := range a.orders {
+		e := ans.Orders[id]
+		st := orderStateOf(e)
+		if found := a.w.adopted[id]; found != nil && e.State != "done" {
+			st = found
+		}
+		a.states[id] = st
+	}
+	if len(ans.Entry.Steps) > 0 {
+		if err := json.Unmarshal(ans.Entry.Steps, &a.prog); err != nil {
+			return &ending{reject: &Rejection{Class: "exhausted", Retryable: "after-fix",
+				Message: fmt.Sprintf("reading the steps kept in the claim of %s %s: %v", a.ref.Role, a.ref.ID, err)}}
+		}
+	}
+	if a.inDoubt.step == "" && !a.inDoubt.unknown && a.prog.Doubt != "" {
+		a.inDoubt = doubt{step: a.prog.Doubt, since: a.prog.Since}
+	}
+	return nil
+}
+
+// orderStateOf reads an order's state; of a claim that holds none it is empty.
+func orderStateOf(e ClaimEntry) *OrderState {
+	st := &OrderState{}
+	if len(e.Data) > 0 {
+		// Only this package writes the data; a state that can't be read is treated as none, and the unique keys in the books
+		// refuse what would be written twice.
+		if err := json.Unmarshal(e.Data, st); err != nil {
+			return &OrderState{}
+		}
+	}
+	return st
+}
+
+// progress is what the claim keeps of the steps, so that the next attempt goes on where this one stopped.
+type progress struct {
+	ContactID string `json:"contact_id,omitempty"`
+	// Plans are kept from the first write on: what others planned meanwhile counted on them.
+	Payment *paymentPlan `json:"payment,omitempty"`
+	Refund  *refundPlan  `json:"refund,omitempty"`
+	Cancel  *cancelPlan  `json:"cancel,omitempty"`
+	// Credit is the credit note of this event once it's created.
+	Credit    *CreditState       `json:"credit,omitempty"`
+	Done      []string           `json:"done,omitempty"`
+	Documents []schemas.Document `json:"documents,omitempty"`
+	Doubt     string             `json:"doubt,omitempty"` // of a rejected record: the step that was in doubt
+	Since     time.Time          `json:"since,omitzero"`
+}
+
+func (p *progress) did(step string) bool { return slices.Contains(p.Done, step) }
+
+func (p *progress) encode() []byte {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic("progress: " + err.Error()) // plain fields: cannot fail
+	}
+	return b
+}
+
+// storeAway parks a record whose claim could not be asked for or changed.
+func (a *attempt) storeAway(err error) *ending {
+	switch {
+	case a.leaving():
+		return &ending{released: true}
+	case errors.Is(err, ErrLost):
+		return &ending{lost: true}
+	case errors.Is(err, ErrEpochChanged):
+		return a.parkFor(parkEpoch, time.Second)
+	}
+	a.p.log.Debug("claim store did not answer", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
+	return a.parkFor(parkRedis, backOff(a.p.cfg.BackOff, 10*time.Second, a.w.tries-1))
+}
+
+func (a *attempt) parkFor(reason string, d time.Duration) *ending {
+	return &ending{park: &Park{Until: a.p.clock.Now().Add(d), Reason: reason}}
+}

@@ -1,0 +1,225 @@
+package processor
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/schemas"
+)
+
+const (
+	contactCacheTTL  = 24 * time.Hour   // in Redis; a contact that is gone is found out by its refusal
+	contactLocalTTL  = 10 * time.Minute // in this process
+	contactLocalMost = 50_000           // ids held in this process: a few MiB
+	cacheContacts    = "contact"
+)
+
+// contactCache keeps contact ids in this process, in front of Redis.
+type contactCache struct {
+	clock Clock
+	mu    sync.Mutex
+	ids   map[string]cachedContact
+}
+
+type cachedContact struct {
+	id    string
+	until time.Time
+}
+
+func newContactCache(c Clock) *contactCache {
+	return &contactCache{clock: c, ids: make(map[string]cachedContact)}
+}
+
+func (c *contactCache) get(key string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.ids[key]
+	if !ok || c.clock.Now().After(e.until) {
+		return ""
+	}
+	return e.id
+}
+
+func (c *contactCache) set(key, id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.ids) >= contactLocalMost {
+		clear(c.ids)
+	}
+	c.ids[key] = cachedContact{id, c.clock.Now().Add(contactLocalTTL)}
+}
+
+func (c *contactCache) drop(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.ids, key)
+}
+
+// contact finds or creates the customer's contact: from the caches, else under a claim of its own, so that two orders of
+// one new customer make one contact.
+func (a *attempt) contact(party *schemas.Party, currency string) (string, *ending) {
+	plan := planContact(party, currency, a.tenant.org)
+	if id := a.tenant.contacts.get(plan.Key); id != "" {
+		return id, nil
+	}
+	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheContacts, plan.Key)
+	if err != nil {
+		return "", a.storeAway(err)
+	}
+	if len(cached) > 0 {
+		a.tenant.contacts.set(plan.Key, string(cached))
+		return string(cached), nil
+	}
+	return a.claimContact(&plan)
+}
+
+// forgetContact drops a contact that Zoho says is not there any more.
+func (a *attempt) forgetContact(party *schemas.Party, currency string) *ending {
+	key := planContact(party, currency, a.tenant.org).Key
+	a.tenant.contacts.drop(key)
+	a.w.contactRevision = a.p.clock.Now().UnixMilli() // newer than the claim that made the contact that's gone
+	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, key, nil, time.Second); err != nil {
+		return a.storeAway(err)
+	}
+	return nil
+}
+
+// claimContact creates the contact under its claim, whose data is the contact's id. The claim's id is the contact's key
+// without its role.
+func (a *attempt) claimContact(plan *contactPlan) (string, *ending) {
+	ref := ClaimRef{RoleCustomer, strings.TrimPrefix(plan.Key, "customer:")}
+	h := &ClaimHandle{Organization: a.Organization, Ref: ref, Token: rand.Text(), EpochID: a.epoch.ID, Lease: a.p.cfg.Lease}
+	ans, err := a.p.claims.Claim(a.ctx, &ClaimRequest{
+		Organization: a.Organization, Ref: ref, Token: h.Token, Coordinates: h.Token, Revision: a.w.contactRevision,
+		Lease: h.Lease, EpochID: h.EpochID,
+	})
+	if err != nil {
+		return "", a.storeAway(err)
+	}
+	switch ans.State {
+	case ClaimBusy:
+		end := a.busy(ans)
+		end.park.Keys = []string{ref.WakeKey(a.Organization)}
+		return "", end
+	case ClaimDone:
+		id := string(ans.Entry.Data)
+		a.tenant.contacts.set(plan.Key, id)
+		return id, nil
+	}
+	id, end := a.createContact(h, plan, ans)
+	if end != nil {
+		if err := a.p.claims.Release(a.ctx, h); err != nil && !errors.Is(err, ErrLost) {
+			a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization)
+		}
+		return "", end
+	}
+	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, plan.Key, []byte(id), contactCacheTTL); err != nil {
+		return "", a.storeAway(err)
+	}
+	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: []byte(id), Retention: contactCacheTTL}); err != nil {
+		return "", a.storeAway(err)
+	}
+	a.tenant.contacts.set(plan.Key, id)
+	a.p.wake(ref.WakeKey(a.Organization))
+	return id, nil
+}
+
+// createContact creates the contact, or finds the one that an earlier attempt, another system or a person made. Names are
+// unique in Zoho (3062): a contact of the same name is adopted if it's plainly the same customer, else ours gets a suffix.
+func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAnswer) (string, *ending) {
+	req := *plan.Request
+	for _, name := range []string{req.ContactName, suffixedName(req.ContactName, plan.Key)} {
+		req.ContactName = name
+		inDoubt := ans.State == ClaimInDoubt || a.forgotten()
+		if inDoubt {
+			if end := a.settledSince(ans.Entry.Since); end != nil {
+				return "", end
+			}
+			id, end := a.findContact(plan, name)
+			if end != nil || id != "" {
+				return id, end
+			}
+		}
+		id, clash, end := a.postContact(h, &req)
+		if end != nil || id != "" {
+			return id, end
+		}
+		if clash && !inDoubt {
+			id, end := a.findContact(plan, name)
+			if end != nil || id != "" {
+				return id, end
+			}
+		}
+	}
+	return "", &ending{reject: reject("rejected.books",
+		"no free name for the contact %s: %q and its suffixed form are taken by other customers", plan.Key, plan.Request.ContactName)}
+}
+
+func (a *attempt) postContact(h *ClaimHandle, req *zohobooks.ContactRequest) (id string, clash bool, _ *ending) {
+	r, err := a.reserve(a.class)
+	if err != nil {
+		return "", false, a.failed(stepContact, err)
+	}
+	defer r.Release()
+	if err := a.p.claims.Sending(a.ctx, h, stepContact, nil, nil); err != nil {
+		return "", false, a.storeAway(err)
+	}
+	c, err := a.tenant.books.CreateContact(r.Attach(a.ctx), req)
+	if err != nil {
+		if dec := zohobooks.Verdict(err); dec.Action == zohobooks.ActionAlreadyExists {
+			return "", true, nil
+		}
+		return "", false, a.failed(stepContact, err)
+	}
+	a.tenant.gate.answered(true)
+	return c.ContactID, false, nil
+}
+
+// findContact looks a contact up by its name (Zoho has no filter by custom field for contacts) and decides by the key in
+// it. One without a key is adopted when e-mail, currency and tax number agree; it gets no key, for it may have a person's
+// own value there.
+func (a *attempt) findContact(plan *contactPlan, name string) (string, *ending) {
+	var rows []zohobooks.Contact
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = a.tenant.books.FindContactsByName(ctx, name)
+		return err
+	}); err != nil {
+		return "", a.failed(stepContact, err)
+	}
+	for i := range rows {
+		c := &rows[i]
+		key := fieldOf(c, a.tenant.org.Fields.Contact.Key)
+		switch {
+		case key == plan.Key:
+			return c.ContactID, nil
+		case key == "" && sameCustomer(c, plan.Request):
+			return c.ContactID, nil
+		}
+	}
+	return "", nil
+}
+
+// sameCustomer says whether a contact that booksync did not make is plainly this customer.
+func sameCustomer(c *zohobooks.Contact, req *zohobooks.ContactRequest) bool {
+	var email string
+	if len(req.ContactPersons) > 0 {
+		email = req.ContactPersons[0].Email
+	}
+	return c.ContactType != "vendor" && c.Status != "inactive" &&
+		email != "" && strings.EqualFold(c.Email, email) &&
+		(c.CurrencyID == "" || req.CurrencyID == "" || c.CurrencyID == req.CurrencyID) &&
+		c.VATRegNo == req.VATRegNo && c.GSTNo == req.GSTNo && c.TaxRegNo == req.TaxRegNo
+}
+
+func (a *attempt) settledSince(since time.Time) *ending {
+	ready := since.Add(a.p.cfg.SettleDelay)
+	if since.IsZero() || !a.p.clock.Now().Before(ready) {
+		return nil
+	}
+	return &ending{park: &Park{Until: ready, Reason: parkInDoubt}}
+}

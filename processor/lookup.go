@@ -1,0 +1,212 @@
+package processor
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+)
+
+// lookForNeeds searches the books for what the record waits for, because Redis may have forgotten it. Found orders are
+// adopted; found says whether all of the needs are there now.
+func (a *attempt) lookForNeeds(refs []ClaimRef) (found bool, _ *ending) {
+	if park := a.tenant.gate.park(); park != nil {
+		return false, &ending{park: park}
+	}
+	found = true
+	for _, ref := range refs {
+		if ref.Role != RoleOrder {
+			found = false // a payment's record resolves itself; its order's documents show it once adopted
+			continue
+		}
+		st, err := a.findOrder(ref.ID)
+		if err != nil {
+			return false, a.failed("looking for the order", err)
+		}
+		if st == nil {
+			found = false
+			continue
+		}
+		if a.w.adopted == nil {
+			a.w.adopted = make(map[string]*OrderState)
+		}
+		a.w.adopted[ref.ID] = st
+	}
+	a.w.looked = true
+	return found, nil
+}
+
+// findOrder finds an order's invoice by its unique field and rebuilds what is known of the order; nil when there's none.
+func (a *attempt) findOrder(orderID string) (*OrderState, error) {
+	inv, err := a.findInvoice(orderID)
+	if err != nil || inv == nil {
+		return nil, err
+	}
+	st := stateFromInvoice(inv)
+	if o, ok := parseOrigin(fieldOf(inv, a.tenant.org.Fields.Invoice.Origin)); ok {
+		st.Revision = o.Revision
+	}
+	return st, nil
+}
+
+// findInvoice finds an order's invoice by its unique field, with its lines; nil when there's none.
+func (a *attempt) findInvoice(orderID string) (*zohobooks.Invoice, error) {
+	field, key := a.tenant.org.Fields.Invoice.Key, ClaimRef{RoleOrder, orderID}.key()
+	var rows []zohobooks.Invoice
+	err := a.read(func(ctx context.Context) (err error) {
+		rows, err = a.tenant.books.FindInvoicesByCustomField(ctx, field, key)
+		return err
+	})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	if len(rows[0].LineItems) > 0 {
+		return &rows[0], nil
+	}
+	var inv *zohobooks.Invoice
+	err = a.read(func(ctx context.Context) (err error) {
+		inv, err = a.tenant.books.GetInvoice(ctx, rows[0].InvoiceID)
+		return err
+	})
+	return inv, err
+}
+
+// stateFromInvoice rebuilds an order's state from its invoice alone: payments and credits are one sum.
+func stateFromInvoice(inv *zohobooks.Invoice) *OrderState {
+	st := &OrderState{
+		ContactID: inv.CustomerID, Currency: inv.CurrencyCode, Partial: true, InclusiveTax: inv.IsInclusiveTax,
+		ExchangeRate: decimal.NewNullDecimal(inv.ExchangeRate.Decimal),
+		Invoice:      invoiceStateOf(inv, linesFromInvoice(inv)),
+	}
+	if applied := inv.Total.Sub(inv.Balance.Decimal); st.Invoice.Status != "void" && !applied.IsZero() {
+		st.Payments = []PaymentState{{PaymentID: rebuilt, Amount: applied, Applied: applied, Currency: inv.CurrencyCode}}
+	}
+	return st
+}
+
+// rebuilt is the payment id of a sum that stands for payments and credits not listed.
+const rebuilt = "(in the books)"
+
+// linesFromInvoice takes the lines as Zoho has them; the event's line ids are not in the books, so refunds of such an
+// order name lines by their position: "1", "2" and so on.
+func linesFromInvoice(inv *zohobooks.Invoice) []InvoiceLine {
+	lines := make([]InvoiceLine, len(inv.LineItems))
+	for i, li := range inv.LineItems {
+		l := InvoiceLine{
+			LineID: strconv.Itoa(i + 1), InvoiceItemID: li.LineItemID, ItemID: li.ItemID, AccountID: li.AccountID, Name: li.Name,
+			TaxID: li.TaxID, TaxExemptionID: li.TaxExemptionID, HSNOrSAC: li.HSNOrSAC,
+			Quantity: li.Quantity.Decimal, Rate: li.Rate.Decimal, Amount: li.ItemTotal.Decimal, Gross: li.ItemTotal.Decimal,
+		}
+		if len(li.LineItemTaxes) == 0 && !li.TaxPercentage.IsZero() {
+			l.TaxRates = []string{li.TaxPercentage.String()}
+		}
+		for _, t := range li.LineItemTaxes {
+			if !inv.IsInclusiveTax {
+				l.Gross = l.Gross.Add(t.Amount.Decimal)
+			}
+			if !t.Percentage.IsZero() {
+				l.TaxRates = append(l.TaxRates, t.Percentage.String())
+			}
+		}
+		lines[i] = l
+	}
+	return lines
+}
+
+// completed lists the payments and credit notes of a state that was rebuilt from its invoice: two calls, once.
+func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error) {
+	if !st.Partial {
+		return st, nil
+	}
+	c := *st
+	c.Payments, c.Credits, c.Partial = nil, nil, false
+	books, mark := a.tenant.books, orderMark(orderID)
+	var payments []zohobooks.Payment
+	if err := a.read(func(ctx context.Context) (err error) {
+		payments, err = collect(books.ListPayments(ctx, &zohobooks.ListOptions{CustomerID: st.ContactID}))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for _, p := range payments {
+		if p.CustomerID != st.ContactID {
+			continue // Zoho ignores filters that it doesn't know
+		}
+		ps := PaymentState{
+			PaymentID: strings.TrimPrefix(fieldOf(&p, a.tenant.org.Fields.Payment.Key), string(RolePayment)+":"), DocumentID: p.PaymentID,
+			Amount: p.Amount.Decimal, AccountID: p.AccountID, Currency: p.CurrencyCode,
+		}
+		for _, ap := range p.Invoices {
+			if st.Invoice != nil && ap.InvoiceID == st.Invoice.ID {
+				ps.Applied = ps.Applied.Add(ap.AmountApplied.Decimal)
+			}
+		}
+		o, ours := parseOrigin(fieldOf(&p, a.tenant.org.Fields.Payment.Origin))
+		if ours && o.Order == mark {
+			ps.Excess = p.UnusedAmount.Decimal
+		}
+		if !ps.Applied.IsZero() || !ps.Excess.IsZero() {
+			c.Payments = append(c.Payments, ps)
+		}
+	}
+	var notes []zohobooks.CreditNote
+	if err := a.read(func(ctx context.Context) (err error) {
+		notes, err = collect(books.ListCreditNotes(ctx, &zohobooks.ListOptions{CustomerID: st.ContactID}))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		o, ours := parseOrigin(fieldOf(&n, a.tenant.org.Fields.CreditNote.Origin))
+		if !ours || o.Order != mark || n.Status == "void" {
+			continue
+		}
+		full := n
+		if len(n.LineItems) == 0 {
+			var got *zohobooks.CreditNote
+			if err := a.read(func(ctx context.Context) (err error) {
+				got, err = books.GetCreditNote(ctx, n.CreditNoteID)
+				return err
+			}); err != nil {
+				return nil, err
+			}
+			full = *got
+		}
+		c.Credits = append(c.Credits, a.creditFrom(&full))
+	}
+	return &c, nil
+}
+
+// collect reads a list to its end.
+func collect[T any](rows iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	for row, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, nil
+}
+
+// creditFrom rebuilds a credit's state from its note.
+func (a *attempt) creditFrom(n *zohobooks.CreditNote) CreditState {
+	cr := CreditState{
+		Key: fieldOf(n, a.tenant.org.Fields.CreditNote.Key), DocumentID: n.CreditNoteID, Number: n.CreditNoteNumber,
+		Total: n.Total.Decimal, Applied: n.CreditsUsed.Decimal, Refunded: n.RefundedAmount.Decimal,
+	}
+	for _, li := range n.LineItems {
+		gross := li.ItemTotal.Decimal
+		for _, t := range li.LineItemTaxes {
+			if !n.IsInclusiveTax {
+				gross = gross.Add(t.Amount.Decimal)
+			}
+		}
+		cr.Lines = append(cr.Lines, CreditedLine{InvoiceItemID: li.InvoiceItemID, Quantity: li.Quantity.Decimal, Gross: gross})
+	}
+	return cr
+}

@@ -1,0 +1,92 @@
+package money
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/shopspring/decimal"
+)
+
+// Spread divides total over the weights by largest remainder: each share is its exact part rounded towards zero to the
+// currency's minor unit, and the units left over go one each to the largest remainders, the earlier of equals first. The
+// shares always add up to total, whatever its sign, and the same input always gives the same shares.
+//
+// Weights must not be negative. Where they're all zero the first one takes everything; with no weights the result is nil.
+// A total that isn't exact in the currency leaves its odd part with the largest remainder.
+func Spread(total decimal.Decimal, weights []decimal.Decimal, currency string) []decimal.Decimal {
+	if len(weights) == 0 {
+		return nil
+	}
+	shares := make([]decimal.Decimal, len(weights))
+	sum := decimal.Zero
+	for _, w := range weights {
+		sum = sum.Add(w)
+	}
+	if sum.Sign() == 0 {
+		shares[0] = total
+		return shares
+	}
+	p := places(currency)
+	left := total
+	// Remainders are compared as numerators over the same denominator, exactly.
+	rest := make([]decimal.Decimal, len(weights))
+	for i, w := range weights {
+		n := total.Mul(w)
+		q, r := n.QuoRem(sum, p)
+		shares[i], rest[i] = q, r.Abs()
+		left = left.Sub(q)
+	}
+	order := make([]int, len(weights))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if c := rest[b].Cmp(rest[a]); c != 0 {
+			return c
+		}
+		return cmp.Compare(a, b)
+	})
+	unit := decimal.New(1, -p)
+	if left.Sign() < 0 {
+		unit = unit.Neg()
+	}
+	for _, i := range order {
+		if left.Abs().Cmp(unit.Abs()) < 0 {
+			break
+		}
+		shares[i] = shares[i].Add(unit)
+		left = left.Sub(unit)
+	}
+	shares[order[0]] = shares[order[0]].Add(left)
+	return shares
+}
+
+// SpreadCapped is Spread over shares that have limits of their own: no share exceeds its limit, and what a full one can't
+// take goes to the others. It reports false, and spreads nothing, when the limits together are less than total. Total and
+// limits must not be negative; the limits are the weights.
+func SpreadCapped(total decimal.Decimal, limits []decimal.Decimal, currency string) ([]decimal.Decimal, bool) {
+	sum := decimal.Zero
+	for _, l := range limits {
+		sum = sum.Add(l)
+	}
+	if total.Sign() < 0 || total.Cmp(sum) > 0 {
+		return nil, false
+	}
+	// In proportion to the limits nothing exceeds its limit by more than the one unit of its remainder.
+	shares := Spread(total, limits, currency)
+	over := decimal.Zero
+	for i, s := range shares {
+		if s.Cmp(limits[i]) > 0 {
+			over = over.Add(s.Sub(limits[i]))
+			shares[i] = limits[i]
+		}
+	}
+	for i := range shares {
+		if over.Sign() == 0 {
+			break
+		}
+		take := decimal.Min(over, limits[i].Sub(shares[i]))
+		shares[i], over = shares[i].Add(take), over.Sub(take)
+	}
+	return shares, true
+}

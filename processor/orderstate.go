@@ -1,0 +1,251 @@
+package processor
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/shopspring/decimal"
+)
+
+// OrderState is what booksync knows of one order's documents. It's kept in the order's claim, written under the order's
+// lease, and rebuilt from the books when Redis has lost it.
+type OrderState struct {
+	Cancelled bool `json:"cancelled,omitempty"`
+	// Partial: rebuilt from the invoice alone; its payments and credits are one sum, not listed.
+	Partial bool `json:"partial,omitempty"`
+	// Revision is the order's revision, where the state was rebuilt from the books.
+	Revision     int64               `json:"revision,omitempty"`
+	ContactID    string              `json:"contact_id,omitempty"`
+	Currency     string              `json:"currency,omitempty"`
+	ExchangeRate decimal.NullDecimal `json:"exchange_rate"`
+	InclusiveTax bool                `json:"inclusive_tax,omitempty"`
+	Invoice      *InvoiceState       `json:"invoice,omitempty"` // nil: none was posted (cancelled before, or rejected)
+	Payments     []PaymentState      `json:"payments,omitempty"`
+	Credits      []CreditState       `json:"credits,omitempty"`
+}
+
+// InvoiceState is the order's invoice as posted.
+type InvoiceState struct {
+	ID     string          `json:"id"`
+	Number string          `json:"number"`
+	URL    string          `json:"url,omitempty"`
+	Date   string          `json:"date"`
+	Status string          `json:"status"` // draft, sent or void, as far as booksync's own calls go
+	Total  decimal.Decimal `json:"total"`
+	Tax    decimal.Decimal `json:"tax"`
+	// Adjustment is the part of Total that no line carries.
+	Adjustment decimal.Decimal `json:"adjustment"`
+	Lines      []InvoiceLine   `json:"lines"`
+	// Fields that a credit note must repeat (edition fields, location).
+	PlaceOfSupply string `json:"place_of_supply,omitempty"`
+	GSTTreatment  string `json:"gst_treatment,omitempty"`
+	GSTNo         string `json:"gst_no,omitempty"`
+	VATTreatment  string `json:"vat_treatment,omitempty"`
+	TaxTreatment  string `json:"tax_treatment,omitempty"`
+	LocationID    string `json:"location_id,omitempty"`
+}
+
+// InvoiceLine links a line of the event to a line of the invoice.
+type InvoiceLine struct {
+	LineID         string          `json:"line_id"`         // the event's
+	InvoiceItemID  string          `json:"invoice_item_id"` // Zoho's line_item_id
+	Kind           string          `json:"kind"`
+	ItemID         string          `json:"item_id,omitempty"`
+	AccountID      string          `json:"account_id,omitempty"`
+	Name           string          `json:"name,omitempty"`
+	TaxID          string          `json:"tax_id,omitempty"`
+	TaxExemptionID string          `json:"tax_exemption_id,omitempty"`
+	TaxRates       []string        `json:"tax_rates,omitempty"` // percent, one per component
+	HSNOrSAC       string          `json:"hsn_or_sac,omitempty"`
+	Quantity       decimal.Decimal `json:"quantity"`
+	Rate           decimal.Decimal `json:"rate"`
+	// Amount is the line's item total as sent (after its discount; with tax if the order's prices include it).
+	Amount decimal.Decimal `json:"amount"`
+	// Gross is the line's value with its tax; the lines' Gross and the adjustment add up to the invoice's total.
+	Gross decimal.Decimal `json:"gross"`
+}
+
+// PaymentState is one payment as far as it concerns this order.
+type PaymentState struct {
+	PaymentID  string          `json:"payment_id"`
+	DocumentID string          `json:"document_id"`
+	Amount     decimal.Decimal `json:"amount"`   // of the whole payment
+	Applied    decimal.Decimal `json:"applied"`  // to this order's invoice
+	Excess     decimal.Decimal `json:"excess"`   // unused amount that a refund of this order may draw on
+	Refunded   decimal.Decimal `json:"refunded"` // of the excess, already returned
+	AccountID  string          `json:"account_id"`
+	Currency   string          `json:"currency"`
+	// Draws are the parts of Refunded by the key of the refund that drew them.
+	Draws map[string]decimal.Decimal `json:"draws,omitempty"`
+	// Pending: written as an intent before the call left; the payment's own record resolves it.
+	Pending bool `json:"pending,omitempty"`
+}
+
+// CreditState is one credit note of this order.
+type CreditState struct {
+	Key        string          `json:"key"` // refund:R1 or cancel:O1
+	DocumentID string          `json:"document_id"`
+	Number     string          `json:"number"`
+	Total      decimal.Decimal `json:"total"`
+	Applied    decimal.Decimal `json:"applied"`  // to the invoice
+	Refunded   decimal.Decimal `json:"refunded"` // money returned from it
+	// Draws are the parts of Refunded that other refunds drew, by their key: a cancellation's note has such.
+	Draws map[string]decimal.Decimal `json:"draws,omitempty"`
+	Lines []CreditedLine             `json:"lines,omitempty"`
+	// Pending: written as an intent before the call left; the refund's or cancellation's own record resolves it.
+	Pending bool `json:"pending,omitempty"`
+}
+
+// CreditedLine is what a credit note took back of one invoice line.
+type CreditedLine struct {
+	InvoiceItemID string          `json:"invoice_item_id"` // "" for the adjustment
+	Quantity      decimal.Decimal `json:"quantity"`
+	Gross         decimal.Decimal `json:"gross"`
+	// Amount is the credit line's item total, taxed like the invoice line; Untaxed is what a second, untaxed line took
+	// back so that the taxes of all credit notes add up to the invoice's.
+	Amount  decimal.Decimal `json:"amount"`
+	Untaxed decimal.Decimal `json:"untaxed"`
+}
+
+// Balance is what the invoice still owes: total less payments and credits applied; zero without an invoice, or void.
+func (s *OrderState) Balance() decimal.Decimal {
+	if s.Invoice == nil || s.Invoice.Status == "void" {
+		return decimal.Zero
+	}
+	b := s.Invoice.Total
+	for _, p := range s.Payments {
+		b = b.Sub(p.Applied)
+	}
+	for _, c := range s.Credits {
+		b = b.Sub(c.Applied)
+	}
+	return b
+}
+
+// Credited is the value of all credit notes.
+func (s *OrderState) Credited() decimal.Decimal {
+	sum := decimal.Zero
+	for _, c := range s.Credits {
+		sum = sum.Add(c.Total)
+	}
+	return sum
+}
+
+// Received is the money received for this order: applied, or held as excess.
+func (s *OrderState) Received() decimal.Decimal {
+	sum := decimal.Zero
+	for _, p := range s.Payments {
+		sum = sum.Add(p.Applied).Add(p.Excess)
+	}
+	return sum
+}
+
+// Returned is the money already given back, from credit notes and from payments' excess.
+func (s *OrderState) Returned() decimal.Decimal {
+	sum := decimal.Zero
+	for _, c := range s.Credits {
+		sum = sum.Add(c.Refunded)
+	}
+	for _, p := range s.Payments {
+		sum = sum.Add(p.Refunded)
+	}
+	return sum
+}
+
+// withPayment is a copy with this payment in place of an earlier one of the same id.
+func (s *OrderState) withPayment(p PaymentState) *OrderState {
+	c := *s
+	c.Payments = slices.DeleteFunc(slices.Clone(s.Payments), func(o PaymentState) bool { return o.PaymentID == p.PaymentID })
+	c.Payments = append(c.Payments, p)
+	return &c
+}
+
+// withCredit is a copy with this credit in place of an earlier one of the same key.
+func (s *OrderState) withCredit(cr CreditState) *OrderState {
+	c := *s
+	c.Credits = slices.DeleteFunc(slices.Clone(s.Credits), func(o CreditState) bool { return o.Key == cr.Key })
+	c.Credits = append(c.Credits, cr)
+	return &c
+}
+
+// withoutPayment is a copy without the payment of this id.
+func (s *OrderState) withoutPayment(id string) *OrderState {
+	c := *s
+	c.Payments = slices.DeleteFunc(slices.Clone(s.Payments), func(o PaymentState) bool { return o.PaymentID == id })
+	return &c
+}
+
+// credit is the credit note of this key, or nil.
+func (s *OrderState) credit(key string) *CreditState {
+	for i := range s.Credits {
+		if s.Credits[i].Key == key {
+			return &s.Credits[i]
+		}
+	}
+	return nil
+}
+
+func (s *OrderState) encode() []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("order state: " + err.Error()) // plain fields: cannot fail
+	}
+	return b
+}
+
+// withRefundFrom is a copy in which the refund of this key returns money from the credit note with this document id; the
+// same refund again replaces what it had.
+func (s *OrderState) withRefundFrom(documentID, key string, amount decimal.Decimal) *OrderState {
+	c := *s
+	c.Credits = slices.Clone(s.Credits)
+	for i := range c.Credits {
+		if c.Credits[i].DocumentID == documentID {
+			c.Credits[i].Refunded, c.Credits[i].Draws = drawn(c.Credits[i].Refunded, c.Credits[i].Draws, key, amount)
+		}
+	}
+	return &c
+}
+
+// withExcessRefunded is a copy in which the refund of this key returns money from this payment's excess.
+func (s *OrderState) withExcessRefunded(documentID, key string, amount decimal.Decimal) *OrderState {
+	c := *s
+	c.Payments = slices.Clone(s.Payments)
+	for i := range c.Payments {
+		if c.Payments[i].DocumentID == documentID {
+			c.Payments[i].Refunded, c.Payments[i].Draws = drawn(c.Payments[i].Refunded, c.Payments[i].Draws, key, amount)
+		}
+	}
+	return &c
+}
+
+// without is a copy without anything of this key: what a plan of that very event starts from.
+func (s *OrderState) without(key string) *OrderState {
+	c := *s
+	c.Credits = slices.DeleteFunc(slices.Clone(s.Credits), func(o CreditState) bool { return o.Key == key })
+	for i := range c.Credits {
+		c.Credits[i].Refunded, c.Credits[i].Draws = drawn(c.Credits[i].Refunded, c.Credits[i].Draws, key, decimal.Zero)
+	}
+	c.Payments = slices.Clone(s.Payments)
+	for i := range c.Payments {
+		c.Payments[i].Refunded, c.Payments[i].Draws = drawn(c.Payments[i].Refunded, c.Payments[i].Draws, key, decimal.Zero)
+	}
+	return &c
+}
+
+// drawn replaces one key's draw in a sum and its parts.
+func drawn(sum decimal.Decimal, draws map[string]decimal.Decimal, key string, amount decimal.Decimal) (decimal.Decimal, map[string]decimal.Decimal) {
+	before, had := draws[key]
+	if !had && amount.IsZero() {
+		return sum, draws
+	}
+	parts := maps.Clone(draws)
+	if parts == nil {
+		parts = make(map[string]decimal.Decimal, 1)
+	}
+	delete(parts, key)
+	if !amount.IsZero() {
+		parts[key] = amount
+	}
+	return sum.Sub(before).Add(amount), parts
+}

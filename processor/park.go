@@ -1,0 +1,32 @@
+package processor
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Reasons for parking.
+const (
+	parkBusy       = "busy"        // somebody else works on the same business id or order
+	parkDependency = "dependency"  // the order or payment it needs is not settled
+	parkInDoubt    = "in_doubt"    // a write's answer was lost; waiting before the look-up is believed
+	parkBackOff    = "back_off"    // a call failed and may be tried again
+	parkPaused     = "paused"      // the organisation is paused: limit, quota or credentials
+	parkCircuit    = "circuit"     // Zoho Books is down
+	parkRedis      = "redis"       // Redis is away
+	parkRegistry   = "registry"    // the schema registry is away
+	parkEpoch      = "redis_epoch" // Redis came back without its memory
+)
+
+// backOff is full jitter between a tenth and all of base*2^n, at most limit.
+func backOff(base, limit time.Duration, n int) time.Duration {
+	d := base
+	for range n {
+		d *= 2
+		if d >= limit {
+			d = limit
+			break
+		}
+	}
+	return d/10 + rand.N(d)
+}

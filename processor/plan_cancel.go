@@ -1,0 +1,54 @@
+package processor
+
+import (
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/schemas"
+)
+
+const cancelKeyPrefix = "cancel:"
+
+func hasCancelKey(key string) bool { return strings.HasPrefix(key, cancelKeyPrefix) }
+
+// planCancel plans the cancellation of an order: nothing where there's no living invoice or it was cancelled before; void
+// where nothing was paid or credited and the invoice is still in the same open period (accounting rule 10), or not issued
+// yet; else a credit note for what earlier refunds have left, applied to what the invoice still owes.
+func planCancel(o *schemas.Order, org *Organization, st *OrderState, origin string) (*cancelPlan, *Rejection) {
+	inv := st.Invoice
+	if inv == nil || inv.Status == invoiceVoid || st.cancelCredit() != nil {
+		return &cancelPlan{}, nil
+	}
+	paid := decimal.Zero
+	for i := range st.Payments {
+		paid = paid.Add(st.Payments[i].Applied)
+	}
+	if paid.Sign() == 0 && len(st.Credits) == 0 && (inv.Status == invoiceDraft || org.samePeriod(inv.Date, org.day(o.OccurredAt))) {
+		return &cancelPlan{Void: true}, nil
+	}
+	left := inv.Total.Sub(st.Credited())
+	if left.Sign() <= 0 {
+		return &cancelPlan{}, nil
+	}
+	day, trueDate := org.posting(o.OccurredAt)
+	note, r := composeCredit(creditOrder{
+		key: cancelKeyPrefix + o.OrderID, reference: reference(cancelKeyPrefix + o.OrderID), day: day, trueDate: trueDate,
+		notes: "Order cancelled", origin: origin, wanted: left, location: o.Location, goods: true,
+	}, org, st)
+	if r != nil {
+		return nil, r
+	}
+	note.Apply = decimal.Min(left, decimal.Max(st.Balance(), decimal.Zero))
+	return &cancelPlan{Credit: note}, nil
+}
+
+// invoiceDraft is the status of an invoice that's not in the ledger yet.
+const invoiceDraft = "draft"
+
+// samePeriod reports whether a document of the first day may be voided on the second: both in one month, the shortest tax
+// period there is, and that month's day isn't locked.
+func (o *Organization) samePeriod(issued, now string) bool {
+	const month = len("2006-01")
+	return len(issued) >= month && len(now) >= month && issued[:month] == now[:month] && !o.locked(issued)
+}

@@ -1,0 +1,100 @@
+package processor
+
+import (
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/processor/money"
+)
+
+// This file is Zoho's arithmetic as far as it's known: the total and tax that Zoho computes from a request. A line's total
+// is quantity x rate less discount, rounded; taxes are computed on rounded totals. With entity_level rounding (Zoho's
+// default) each tax is summed over the document and rounded once, with item_level it's rounded on each line; of a tax group
+// each component by itself. Prices that include tax have it taken out in the same way, and the document's total is the sum
+// of its lines whatever the tax. Zoho's answer is compared with all of this.
+
+const itemLevel = "item_level"
+
+// zohoLine is a line as Zoho taxes it.
+type zohoLine struct {
+	amount decimal.Decimal // the item total
+	taxID  string
+	rates  []decimal.Decimal // percents, one per component; none: no tax
+}
+
+// zohoMode is how a document is computed.
+type zohoMode struct {
+	currency  string
+	inclusive bool
+	perItem   bool // item_level
+}
+
+func (o *Organization) zohoMode(currency string, inclusive bool) zohoMode {
+	return zohoMode{currency: currency, inclusive: inclusive, perItem: o.TaxRounding == itemLevel}
+}
+
+// zohoSums are a document's sums before adjustment and round-off.
+type zohoSums struct {
+	net, tax, total decimal.Decimal
+	// taxes are each line's part of tax, spread by largest remainder where the tax was rounded over several lines.
+	taxes []decimal.Decimal
+}
+
+// compute adds a document up.
+func (m zohoMode) compute(lines []zohoLine) zohoSums {
+	s := zohoSums{taxes: make([]decimal.Decimal, len(lines))}
+	for _, cell := range m.cells(lines) {
+		base := decimal.Zero
+		weights := make([]decimal.Decimal, len(cell))
+		for k, i := range cell {
+			base, weights[k] = base.Add(lines[i].amount), lines[i].amount
+		}
+		tax := m.tax(base, lines[cell[0]].rates)
+		s.tax = s.tax.Add(tax)
+		for k, share := range money.Spread(tax, weights, m.currency) {
+			s.taxes[cell[k]] = share
+		}
+		s.total = s.total.Add(base)
+	}
+	s.net = s.total
+	if m.inclusive {
+		s.net = s.total.Sub(s.tax)
+	} else {
+		s.total = s.total.Add(s.tax)
+	}
+	return s
+}
+
+// cells are the sets of lines, by index, whose tax is rounded together, in order of appearance.
+func (m zohoMode) cells(lines []zohoLine) [][]int {
+	var cells [][]int
+	index := make(map[string]int)
+	for i := range lines {
+		if !m.perItem {
+			if c, ok := index[lines[i].taxID]; ok {
+				cells[c] = append(cells[c], i)
+				continue
+			}
+			index[lines[i].taxID] = len(cells)
+		}
+		cells = append(cells, []int{i})
+	}
+	return cells
+}
+
+// tax is the tax of one cell.
+func (m zohoMode) tax(base decimal.Decimal, rates []decimal.Decimal) decimal.Decimal {
+	if len(rates) == 0 {
+		return decimal.Zero
+	}
+	whole := decimal.Zero
+	if m.inclusive {
+		for _, r := range rates {
+			whole = whole.Add(r)
+		}
+	}
+	tax := decimal.Zero
+	for _, r := range rates {
+		tax = tax.Add(taxOf(base, r, whole, m.inclusive, m.currency))
+	}
+	return tax
+}

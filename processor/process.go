@@ -1,0 +1,337 @@
+// Package processor is the job: it turns order, payment and refund events into documents in Zoho Books, once each, and
+// says of every record what became of it.
+//
+// [Processor.Process] runs one attempt of one record and is the only function that knows the order of the steps. Each
+// step is a file and a method of [attempt] that answers nil to go on, or an ending that says why the way stops here:
+//
+//	decode   bytes to event, or poison                               decode.go
+//	check    the event's own arithmetic and mapping                  check.go
+//	claim    first, done, busy, waiting or in doubt                  claim.go
+//	plan     event + mapping to Zoho requests, pure                  plan_*.go
+//	apply    makes the calls; looks first where a write is in doubt  apply_*.go
+//	settle   the verdict: finishes the claim, then hands over        settle.go
+//
+// The package does no I/O of its own: what it needs is in ports.go, and records are plain data to it.
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+)
+
+// Config are the job's settings.
+type Config struct {
+	// Group is the consumer group's name; a part of every outcome_id.
+	Group string
+	// Version is the program's version, named in every outcome.
+	Version string
+	// Topics are the topics' names.
+	Topics Topics
+	// Lease is how long a claim is held without renewal; must be longer than the HTTP timeout. Default 60 s.
+	Lease time.Duration
+	// WriteHorizon is how long after its request left a write may still take effect at Zoho. Default 5 min.
+	WriteHorizon time.Duration
+	// SettleDelay is how long after a lost answer a look-up that finds nothing is not yet believed. Default 5 s.
+	SettleDelay time.Duration
+	// MaxAttempts is how many counted failures of one record end in `exhausted`. Default 8.
+	MaxAttempts int
+	// BackOff is the base of the back-off after a failed call; it doubles up to BackOffLimit. Defaults 1 s and 60 s.
+	BackOff, BackOffLimit time.Duration
+	// Recheck is how often a waiting record asks Redis again; wake-ups are hints only. Default 30 s.
+	Recheck time.Duration
+	// MarkSentBatch and MarkSentWait bound the bulk mark-sent call. Defaults 25 invoices and 2 s.
+	MarkSentBatch int
+	MarkSentWait  time.Duration
+	// Retention is how long settled claims are kept: the topics' retention plus the replay window. Default 35 days.
+	Retention time.Duration
+}
+
+// Topics are the names of the topics.
+type Topics struct {
+	// Orders, Payments and Refunds are the source topics; more than one where organisations must never wait for each other.
+	Orders, Payments, Refunds []string
+	Outcomes                  string
+	// DeadLetterSuffix is appended to a source topic's name. Default ".dlq".
+	DeadLetterSuffix string
+}
+
+// WithDefaults fills what is zero.
+func (c Config) WithDefaults() Config {
+	setDefault(&c.Lease, 60*time.Second)
+	setDefault(&c.WriteHorizon, 5*time.Minute)
+	setDefault(&c.SettleDelay, 5*time.Second)
+	setDefault(&c.MaxAttempts, 8)
+	setDefault(&c.BackOff, time.Second)
+	setDefault(&c.BackOffLimit, time.Minute)
+	setDefault(&c.Recheck, 30*time.Second)
+	setDefault(&c.MarkSentBatch, 25)
+	setDefault(&c.MarkSentWait, 2*time.Second)
+	setDefault(&c.Retention, 35*24*time.Hour)
+	setDefaultTopics(&c.Topics.Orders, "commerce.orders")
+	setDefaultTopics(&c.Topics.Payments, "commerce.payments")
+	setDefaultTopics(&c.Topics.Refunds, "commerce.refunds")
+	setDefault(&c.Topics.Outcomes, "books.outcomes")
+	setDefault(&c.Topics.DeadLetterSuffix, ".dlq")
+	return c
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func setDefaultTopics(v *[]string, topic string) {
+	if len(*v) == 0 {
+		*v = []string{topic}
+	}
+}
+
+// All are the source topics.
+func (t Topics) All() []string { return slices.Concat(t.Orders, t.Payments, t.Refunds) }
+
+// Outputs are the topics that the job writes: outcomes, and each source topic's dead letters.
+func (t Topics) Outputs() []string {
+	out := []string{t.Outcomes}
+	for _, topic := range t.All() {
+		out = append(out, topic+t.DeadLetterSuffix)
+	}
+	return out
+}
+
+// Deps are what the job works with. All but Log, Wake and Compared are required.
+type Deps struct {
+	Codec    Codec
+	Claims   Claims
+	Progress Progress
+	Clock    Clock
+	Log      *slog.Logger
+	// Wake makes lanes of this replica that wait for the keys due at once; a hint.
+	Wake func(keys ...string)
+	// Compared is told how Zoho's answer to a payment compared with its event: match, amount, currency or status.
+	Compared func(organization, result string)
+}
+
+// Tenant is one organisation with its books.
+type Tenant struct {
+	Organization *Organization
+	Books        Books
+}
+
+// Processor is the job. Process may be called from any number of goroutines.
+type Processor struct {
+	cfg      Config
+	codec    Codec
+	claims   Claims
+	progress Progress
+	clock    Clock
+	log      *slog.Logger
+	wake     func(keys ...string)
+	compared func(organization, result string)
+	tenants  map[string]*tenant
+
+	life   context.Context // of what runs beside the records: probes and mark-sent batches
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+}
+
+// tenant is a Tenant with what the job keeps for it.
+type tenant struct {
+	org      *Organization
+	books    Books
+	gate     *gate
+	sent     *sentBatcher
+	contacts *contactCache
+}
+
+// New builds the job.
+func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
+	if deps.Codec == nil || deps.Claims == nil || deps.Progress == nil || deps.Clock == nil {
+		return nil, errors.New("processor: codec, claims, progress and clock are required")
+	}
+	p := &Processor{
+		cfg: cfg.WithDefaults(), codec: deps.Codec, claims: deps.Claims, progress: deps.Progress, clock: deps.Clock,
+		log: deps.Log, wake: deps.Wake, compared: deps.Compared, tenants: make(map[string]*tenant, len(tenants)),
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.wake == nil {
+		p.wake = func(...string) {}
+	}
+	if p.compared == nil {
+		p.compared = func(string, string) {}
+	}
+	p.life, p.cancel = context.WithCancel(context.Background())
+	for _, t := range tenants {
+		if t.Organization == nil || t.Books == nil {
+			return nil, errors.New("processor: a tenant needs an organisation and its books")
+		}
+		if p.tenants[t.Organization.Name] != nil {
+			return nil, fmt.Errorf("processor: organisation %q is there twice", t.Organization.Name)
+		}
+		p.tenants[t.Organization.Name] = newTenant(p, t)
+	}
+	return p, nil
+}
+
+func newTenant(p *Processor, t Tenant) *tenant {
+	return &tenant{
+		org: t.Organization, books: t.Books, contacts: newContactCache(p.clock),
+		gate: &gate{
+			books: t.Books, clock: p.clock, key: t.Organization.Name + "/circuit", wake: p.wake,
+			background: p.background, delay: p.cfg.BackOff, recheck: p.cfg.Recheck,
+		},
+		sent: &sentBatcher{books: t.Books, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background},
+	}
+}
+
+// background runs f beside the records until it returns; its context ends with Close.
+func (p *Processor) background(f func(context.Context)) {
+	p.tasks.Go(func() { f(p.life) })
+}
+
+// Close ends what runs beside the records, and waits for it. Call it when no Process is running any more.
+func (p *Processor) Close() {
+	p.cancel()
+	p.tasks.Wait()
+}
+
+// Process runs one attempt of one record through the steps. It blocks until there's a verdict: for as long as the calls
+// and the budget take, but never for another record; what has to wait is parked. ctx ends only when the drain time is
+// over; d.Leaving closes before that.
+func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
+	a := p.begin(ctx, d)
+	defer a.stopRenewing()
+
+	end := a.decode()
+	if end == nil {
+		a.check()
+		end = a.claim()
+	}
+	if end == nil {
+		end = a.apply()
+	}
+	return a.settle(end)
+}
+
+// ending says why a record's way stops: exactly one field is set.
+type ending struct {
+	reject    *Rejection
+	duplicate string // the reason: same or stale
+	stored    []byte // the verdict is in the claim already: publish it again
+	park      *Park
+	lost      bool // the claim was taken by somebody else: back to the claim step
+	released  bool // the partition is leaving
+}
+
+// Work is what one attempt of a delivery leaves to the next.
+type Work struct {
+	event     *event
+	firstSeen time.Time
+	// attempts are the counted failures, tries all runs; failedAt is the first failure.
+	attempts int
+	tries    int
+	failedAt time.Time
+	// writesSeen is the organisation's count of successful writes at the last failure: a failure counts as an attempt
+	// only if another write succeeded since.
+	writesSeen int64
+	wait       wait
+	// pending are the payments of the order that were announced and unfinished when a refund was first seen.
+	pending     []string
+	pendingSeen bool
+	// adopted are orders found in the books because Redis has no claim of theirs.
+	adopted map[string]*OrderState
+	// looked says that the books were searched for what this record waits for.
+	looked bool
+	// refusedAt is when a create was first refused because of its key though nothing was found under it.
+	refusedAt time.Time
+	// contactRevision lets a contact that is gone be made anew.
+	contactRevision int64
+	// calls and the waits are sums over the earlier attempts.
+	calls           int
+	waitedForBudget time.Duration
+	called          time.Duration
+}
+
+// attempt is one run of a record.
+type attempt struct {
+	*event
+	p      *Processor
+	d      *Delivery
+	w      *Work
+	ctx    context.Context // for calls; outlives leaving
+	intake context.Context // for waits; ends when the partition leaves
+	start  time.Time
+
+	counter *zohobooks.Counter
+	refused *Rejection // the check's; kept until the claim is known
+	handle  *ClaimHandle
+	renewal *renewal
+	epoch   *Epoch
+	entry   ClaimEntry
+	prog    progress
+	states  map[string]*OrderState // of the event's orders
+	inDoubt doubt
+	// intended: an intent of this attempt stands in the orders' states.
+	intended bool
+	// refusedWrite: the last write was plainly refused, so its mark in the claim says too much.
+	refusedWrite bool
+
+	result result
+}
+
+// begin makes the attempt.
+func (p *Processor) begin(ctx context.Context, d *Delivery) *attempt {
+	now := p.clock.Now()
+	if d.Work == nil {
+		d.Work = &Work{firstSeen: now}
+	}
+	a := &attempt{p: p, d: d, w: d.Work, start: now, event: d.Work.event}
+	a.w.tries++
+	a.ctx, a.counter = zohobooks.CountCalls(ctx)
+	a.intake = intakeContext{Context: a.ctx, leaving: d.Leaving}
+	return a
+}
+
+// check compares the event with itself and with the mapping. What it refuses is settled once the claim is known: the
+// record may be a repetition of one that was posted.
+func (a *attempt) check() {
+	org := a.tenant.org
+	switch a.workflow {
+	case WorkflowOrder:
+		_, a.refused = checkOrder(a.order, org)
+	case WorkflowPayment:
+		_, a.refused = checkPayment(a.payment, org)
+	case WorkflowRefund:
+		_, a.refused = checkRefund(a.refund, org)
+	}
+}
+
+// leaving says whether the partition was revoked or the service stops.
+func (a *attempt) leaving() bool { return a.intake.Err() != nil }
+
+// intakeContext ends when the partition leaves, which is always before the context for calls ends.
+type intakeContext struct {
+	context.Context
+	leaving <-chan struct{}
+}
+
+func (c intakeContext) Done() <-chan struct{} { return c.leaving }
+
+func (c intakeContext) Err() error {
+	select {
+	case <-c.leaving:
+		return context.Canceled
+	default:
+		return c.Context.Err()
+	}
+}

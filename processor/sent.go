@@ -1,0 +1,85 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+)
+
+// sentBatcher marks invoices as sent, many in one call: a created invoice is a draft and not in the ledger, so an order is
+// settled only then. Marking a sent invoice again changes nothing (recorded), so no answer of it is ever in doubt.
+type sentBatcher struct {
+	books      Books
+	most       int
+	wait       time.Duration
+	background func(func(context.Context))
+
+	mu      sync.Mutex
+	waiting []sentWaiter
+	timer   *time.Timer
+}
+
+type sentWaiter struct {
+	id   string
+	done chan<- error
+}
+
+// mark blocks until the invoice's batch was answered, or ctx ends.
+func (b *sentBatcher) mark(ctx context.Context, id string) error {
+	done := make(chan error, 1)
+	b.mu.Lock()
+	b.waiting = append(b.waiting, sentWaiter{id, done})
+	switch {
+	case len(b.waiting) >= b.most:
+		b.flush()
+	case len(b.waiting) == 1:
+		b.timer = time.AfterFunc(b.wait, func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.flush()
+		})
+	}
+	b.mu.Unlock()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// flush sends what waits; the lock is held.
+func (b *sentBatcher) flush() {
+	if len(b.waiting) == 0 {
+		return
+	}
+	batch := b.waiting
+	b.waiting = nil
+	b.timer.Stop()
+	b.background(func(ctx context.Context) { b.send(zohobooks.WithClass(ctx, zohobooks.ClassOrder), batch) })
+}
+
+// send marks a batch. A refusal of the whole because of one is found out one by one.
+func (b *sentBatcher) send(ctx context.Context, batch []sentWaiter) {
+	if len(batch) == 1 {
+		batch[0].done <- b.books.MarkInvoiceSent(ctx, batch[0].id)
+		return
+	}
+	ids := make([]string, len(batch))
+	for i, w := range batch {
+		ids[i] = w.id
+	}
+	err := b.books.MarkInvoicesSent(ctx, ids)
+	var refused *zohobooks.Error
+	single := err != nil && errors.As(err, &refused) && zohobooks.Verdict(err).Action == zohobooks.ActionReject
+	for _, w := range batch {
+		if single {
+			w.done <- b.books.MarkInvoiceSent(ctx, w.id)
+			continue
+		}
+		w.done <- err
+	}
+}

@@ -1,0 +1,234 @@
+package processor
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/booksync/booksync/schemas"
+)
+
+// Reasons of a DUPLICATE.
+const (
+	duplicateSame  = "same"  // the business id was settled by another record with the same content
+	duplicateStale = "stale" // a higher revision, or the cancellation, was settled before
+)
+
+// stored is what a claim keeps of a verdict: enough to publish it again, byte for byte, without a call to Zoho.
+type stored struct {
+	Outcome []byte   `json:"outcome"`
+	Headers []header `json:"headers,omitempty"` // of the dead letter; none for a verdict without one
+}
+
+type header struct {
+	Key   string `json:"k"`
+	Value []byte `json:"v"`
+}
+
+// settle makes the verdict of an attempt's ending. A claim is finished, with the outcome in it, before its result is handed
+// over; where that is refused nothing is published and the record goes back to the claim step.
+func (a *attempt) settle(end *ending) Verdict {
+	a.stopRenewing()
+	a.tally()
+	switch {
+	case end == nil:
+		return a.finish(a.outcome(schemas.StatusPosted), nil)
+	case end.stored != nil:
+		return a.again(end.stored)
+	case end.duplicate != "":
+		a.giveBack()
+		out := a.outcome(schemas.StatusDuplicate)
+		out.Reason = end.duplicate
+		return a.publish(out, nil, nil)
+	case end.reject != nil:
+		return a.rejected(end.reject)
+	case end.lost:
+		return Verdict{Park: &Park{Until: a.p.clock.Now(), Reason: parkBusy}}
+	case end.released:
+		a.giveBack()
+		return Verdict{Released: true}
+	}
+	a.giveBack()
+	return Verdict{Park: end.park}
+}
+
+// tally adds this attempt's calls to those of the earlier ones.
+func (a *attempt) tally() {
+	a.w.calls += a.counter.Calls()
+	a.w.waitedForBudget += a.counter.WaitedForBudget()
+	a.w.called += a.counter.Called()
+}
+
+// giveBack releases what the attempt holds: a record that waits never holds what another needs. A failure is mended by the
+// lease's end.
+func (a *attempt) giveBack() {
+	if a.handle == nil {
+		return
+	}
+	if a.refusedWrite {
+		if err := a.p.claims.Answered(a.ctx, a.handle, a.prog.encode()); err != nil {
+			a.p.log.Debug("claim keeps its mark", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
+		}
+	}
+	if err := a.p.claims.Release(a.ctx, a.handle); err != nil && !errors.Is(err, ErrLost) {
+		a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
+	}
+	a.wakeLease()
+}
+
+// wakeLease wakes this replica's lanes that found the claim or an order busy.
+func (a *attempt) wakeLease() { a.p.wake(a.leaseKeys()...) }
+
+// rejected settles a record that must not be posted: the outcome, and the dead letter.
+func (a *attempt) rejected(rej *Rejection) Verdict {
+	out := a.outcome(schemas.StatusRejected)
+	out.Error = &schemas.Failure{Class: rej.Class, Code: rej.Code, Message: cut(rej.Message, maxMessage)}
+	headers := a.deadLetterHeaders(rej)
+	if a.handle == nil {
+		return a.publish(out, headers, nil)
+	}
+	return a.finish(out, headers)
+}
+
+// finish stores the verdict in the claim, then hands it over.
+func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdict {
+	value, err := a.p.codec.EncodeOutcome(a.ctx, a.p.cfg.Topics.Outcomes, out)
+	if err != nil {
+		return a.notEncoded(err)
+	}
+	f := &ClaimFinish{State: "done", Outcome: encodeStored(value, headers), Retention: a.p.cfg.Retention}
+	switch {
+	case out.Status == schemas.StatusRejected:
+		f.State = "rejected"
+		if a.prog.Doubt == "" {
+			a.prog.Doubt, a.prog.Since = a.inDoubt.step, a.inDoubt.since
+		}
+		f.Steps = a.prog.encode()
+		f.Orders = a.withdrawn()
+	case a.ref.Role == RoleOrder:
+		f.Data = a.result.orders[a.orderID].encode()
+	default:
+		f.Orders = a.orderUpdates()
+	}
+	if err := a.p.claims.Finish(a.ctx, a.handle, f); err != nil {
+		end := a.storeAway(err)
+		if end.lost {
+			return Verdict{Park: &Park{Until: a.p.clock.Now(), Reason: parkBusy}}
+		}
+		a.giveBack()
+		return Verdict{Park: end.park, Released: end.released}
+	}
+	a.wakeLease()
+	for id := range f.Orders {
+		a.p.wake(paidKey(a.Organization, id))
+	}
+	return a.publish(out, headers, value)
+}
+
+// orderUpdates are the orders' states after an event that is not the order itself.
+func (a *attempt) orderUpdates() map[string]OrderUpdate {
+	updates := make(map[string]OrderUpdate, len(a.result.orders))
+	for id, st := range a.result.orders {
+		u := OrderUpdate{Data: st.encode()}
+		if a.result.tombstone {
+			u.Revision, u.Done = a.revision, true
+		}
+		if a.w.adopted[id] != nil {
+			u.Revision, u.Done = st.Revision, true
+		}
+		updates[id] = u
+	}
+	return updates
+}
+
+// withdrawn takes the intents of a rejected event out of the orders' states, unless a write of it is in doubt.
+func (a *attempt) withdrawn() map[string]OrderUpdate {
+	if a.prog.Doubt != "" || a.ref.Role == RoleOrder {
+		return nil
+	}
+	updates := make(map[string]OrderUpdate)
+	for id, st := range a.states {
+		without := st.without(a.ref.key())
+		if a.workflow == WorkflowPayment {
+			without = st.withoutPayment(a.ref.ID)
+		}
+		if a.intended && a.prog.Credit == nil {
+			updates[id] = OrderUpdate{Data: without.encode()}
+		}
+	}
+	return updates
+}
+
+// again publishes the verdict that the claim holds: a crash came between finishing the claim and the transaction.
+func (a *attempt) again(b []byte) Verdict {
+	var s stored
+	if err := json.Unmarshal(b, &s); err != nil || len(s.Outcome) == 0 {
+		return a.rejected(&Rejection{Class: "exhausted", Retryable: "after-fix",
+			Message: "the claim of " + a.ref.key() + " says it's settled but holds no outcome"})
+	}
+	var headers []kgo.RecordHeader
+	for _, h := range s.Headers {
+		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	v := a.messages(s.Outcome, headers)
+	a.wakeLease()
+	return v
+}
+
+func encodeStored(outcome []byte, headers []kgo.RecordHeader) []byte {
+	s := stored{Outcome: outcome}
+	for _, h := range headers {
+		s.Headers = append(s.Headers, header{h.Key, h.Value})
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic("stored verdict: " + err.Error()) // bytes and strings: cannot fail
+	}
+	return b
+}
+
+// publish makes the messages of a verdict; value is the encoded outcome if it's there already.
+func (a *attempt) publish(out *schemas.Outcome, headers []kgo.RecordHeader, value []byte) Verdict {
+	if value == nil {
+		var err error
+		if value, err = a.p.codec.EncodeOutcome(a.ctx, a.p.cfg.Topics.Outcomes, out); err != nil {
+			return a.notEncoded(err)
+		}
+	}
+	v := a.messages(value, headers)
+	v.Outcome, v.OccurredAt, v.Touched = out, a.OccurredAt, a.replay
+	return v
+}
+
+// notEncoded parks a record whose outcome could not be written: the registry is away, or a value doesn't fit the schema,
+// which is a bug that must not lose the record.
+func (a *attempt) notEncoded(err error) Verdict {
+	a.giveBack()
+	if !errors.Is(err, schemas.ErrRegistryUnavailable) {
+		a.p.log.Error("outcome not encoded", "error", err.Error(), "workflow", string(a.workflow), "organization", a.Organization)
+	}
+	return Verdict{Park: a.parkFor(parkRegistry, backOff(a.p.cfg.BackOff, a.p.cfg.BackOffLimit, a.w.tries-1)).park}
+}
+
+// messages are the records of a verdict: the outcome, and the dead letter where there are headers for one.
+func (a *attempt) messages(value []byte, headers []kgo.RecordHeader) Verdict {
+	key := []byte(a.orderID)
+	if a.orderID == "" {
+		key = a.d.Record.Key
+	}
+	v := Verdict{Publish: []Message{{Record: &kgo.Record{Topic: a.p.cfg.Topics.Outcomes, Key: key, Value: value}}}}
+	if len(headers) > 0 {
+		v.Publish = append(v.Publish, a.deadLetter(headers))
+	}
+	return v
+}
+
+// cut shortens s to at most n bytes without splitting a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
+}
