@@ -119,7 +119,7 @@ func TestBudgetKeepsSlotsBusy(t *testing.T) {
 		t.Skip("measures for seconds")
 	}
 	for _, replicas := range []int{1, 3} {
-		onServers(t, func(t *testing.T, s *bundle) {
+		onServersAlone(t, func(t *testing.T, s *bundle) {
 			const answer = 200 * time.Millisecond
 			var c calls
 			warm := make([]*Budget, replicas)
@@ -153,7 +153,7 @@ func TestBudgetKeepsSlotsBusy(t *testing.T) {
 			}
 			rate := 10 / (between.Seconds() / float64(len(c.times)-10))
 			t.Logf("%d replicas: %.2f calls/s of 50", replicas, rate)
-			if rate < 0.95*50 {
+			if rate < 0.95*50 && !raced {
 				t.Errorf("%.2f calls/s of 50", rate)
 			}
 			if n := c.most.Load(); n > 10 {

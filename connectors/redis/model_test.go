@@ -267,7 +267,7 @@ func TestClaimsAgainstModel(t *testing.T) {
 	seeds := []uint64{rnd.Uint64(), rnd.Uint64()}
 	onServers(t, func(t *testing.T, s *bundle) {
 		for _, n := range seeds {
-			for run := range 12 {
+			for run := range 6 {
 				playModel(t, s, rand.New(rand.NewPCG(n, uint64(run))))
 				s.org = organization(t)
 			}

@@ -2,10 +2,7 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"log/slog"
-	randv2 "math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +40,9 @@ type pump struct {
 	blocked string // why the last question was not granted in full
 	hinted  bool   // ask now, whatever the last answer said
 
-	state anchor // used by the pump's goroutine only
+	// Used by the pump's goroutine only.
+	state anchor
+	away  bool // the last question was not answered
 }
 
 // waiter is one caller of Acquire.
@@ -56,16 +55,6 @@ type waiter struct {
 type verdict struct {
 	grant *Grant
 	err   error
-}
-
-// learnt is what answers taught since the last question.
-type learnt struct {
-	limit, remaining int
-	reset            time.Duration
-	resetAt          time.Time // when reset was learnt
-	pause            time.Duration
-	reason           string
-	empty            bool
 }
 
 func (b *Budget) pump(org string) *pump {
@@ -131,56 +120,6 @@ func (p *pump) giveBack(slot string) {
 	defer p.mu.Unlock()
 	p.unused = append(p.unused, slot)
 	p.start()
-}
-
-// learn keeps what an answer taught. The caller holds mu.
-func (p *pump) learn(a Answer) {
-	if !a.Answered {
-		return
-	}
-	if a.DayLimit > 0 && a.DayRemaining >= 0 {
-		if p.learnt.limit != a.DayLimit || a.DayRemaining < p.learnt.remaining {
-			p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining
-		}
-		p.learnt.reset, p.learnt.resetAt = a.DayReset, time.Now()
-	}
-	pause, reason := p.limits.refusal(a)
-	if pause > p.learnt.pause {
-		p.learnt.pause, p.learnt.reason = pause, reason
-	}
-	p.learnt.empty = p.learnt.empty || reason == ReasonRate
-}
-
-// Zoho's codes for "too many".
-const (
-	codeRate        = 44
-	codeDay         = 45
-	codeConcurrency = 1070
-)
-
-// refusal says how long an answer makes the organisation pause, and why; 0 if not at all.
-func (l Limits) refusal(a Answer) (time.Duration, string) {
-	switch {
-	case a.Code == codeDay:
-		pause := a.DayReset
-		if pause <= 0 {
-			pause = max(l.DayPause, a.RetryAfter)
-		}
-		return pause + jitter(time.Second), ReasonDayLimit
-	case a.Code == codeConcurrency:
-		return max(time.Millisecond, jitter(l.ConcurrencyPause)), ReasonConcurrency
-	case a.Status == 429 || a.Code == codeRate:
-		pause := max(l.RatePause, a.RetryAfter)
-		return pause + jitter(pause/4), ReasonRate
-	}
-	return 0, ""
-}
-
-func jitter(d time.Duration) time.Duration {
-	if d <= 0 {
-		return 0
-	}
-	return randv2.N(d)
 }
 
 // start makes the pump's goroutine look, and run if it does not. The caller holds mu.
@@ -353,90 +292,6 @@ func (p *pump) pauseFor(d time.Duration) bool {
 	}
 }
 
-// asked is the script's answer.
-type asked struct {
-	granted  [levels]int
-	reason   string
-	wait     time.Duration
-	day      string
-	dayReset time.Duration
-	sent     time.Time
-	received time.Time
-	late     bool // it took so long, or time jumped: no grant of it is good
-}
-
-// anchor is what was last seen of the state and of Redis's clock.
-type anchor struct {
-	id             string
-	sequence       int64
-	now            int64 // Redis time, ms
-	sent, received time.Time
-	jumped         bool // to be told with the next question
-}
-
-// ask executes the script, never twice: a repeated question would be granted twice.
-func (p *pump) ask(q question) (asked, error) {
-	l := p.limits
-	args := []any{
-		rand.Text(), p.state.id, p.state.sequence, flag(p.state.jumped),
-		l.limit(), millis(l.Window), l.slice(), l.capacity(), l.slots(), millis(l.SlotDeadline), p.b.replica, q.from,
-	}
-	for _, w := range q.want {
-		args = append(args, w)
-	}
-	reset := int64(-1)
-	if q.learnt.limit > 0 && q.learnt.reset >= 0 {
-		reset = millis(max(0, q.learnt.reset-time.Since(q.learnt.resetAt)))
-	}
-	pause := millis(q.learnt.pause)
-	args = append(args, 0, 0, 0, max(0, l.DayReserve), max(0, l.OperatorReserve),
-		q.learnt.limit, q.learnt.remaining, reset, pause, q.learnt.reason, flag(q.learnt.empty),
-		millis(turnStep), millis(poll), p.keys.budgetFree(), len(q.freed))
-	for _, s := range q.freed {
-		args = append(args, s)
-	}
-	for _, s := range q.unused {
-		args = append(args, s)
-	}
-	keys := []string{p.keys.budget(), p.keys.budgetFlight(), p.keys.budgetWaiting(), p.keys.budgetTurns(), p.keys.epoch()}
-	a := asked{sent: time.Now()}
-	v, err := p.b.c.runOnce(p.b.c.closing, budgetScript, keys, args...)
-	a.received = time.Now()
-	if err != nil {
-		if p.b.c.closing.Err() == nil {
-			p.b.c.logger.Warn("budget not reachable, no calls leave", slog.String("organization", p.org), slog.Any("error", err))
-		}
-		return asked{}, err
-	}
-	for i := range a.granted {
-		a.granted[i] = int(numberOf(v[3+i]))
-	}
-	a.reason, a.wait = textOf(v[8]), time.Duration(numberOf(v[9]))*time.Millisecond
-	a.day, a.dayReset = textOf(v[10]), time.Duration(numberOf(v[11]))*time.Millisecond
-	a.late = a.received.Sub(a.sent) > l.Unused
-	p.remember(&a, numberOf(v[0]), textOf(v[1]), numberOf(v[2]))
-	return a, nil
-}
-
-// remember compares Redis's clock with the local monotonic one and keeps both. Between two questions they must have gone on equally, up to the time
-// the questions took and a tolerance; else one of them jumped, and the window that was counted is not the one that Zoho saw.
-func (p *pump) remember(a *asked, now int64, id string, sequence int64) {
-	last := p.state
-	p.state = anchor{id: id, sequence: sequence, now: now, sent: a.sent, received: a.received}
-	if last.id == "" {
-		return
-	}
-	went := time.Duration(now-last.now) * time.Millisecond
-	least, most := a.sent.Sub(last.received), a.received.Sub(last.sent)
-	tolerance := max(20*time.Millisecond, p.limits.Window/122) + most/1000
-	if went < least-tolerance || went > most+tolerance {
-		p.state.jumped = true
-		a.late = true
-		p.b.c.logger.Warn("redis clock jumped, no calls leave for one window", slog.String("organization", p.org), slog.Duration("went", went),
-			slog.Duration("expected", least))
-	}
-}
-
 // distribute hands grants to those who wait, first come first served by level, and errors to those who need not wait any longer. It answers until when asking
 // again is of no use.
 func (p *pump) distribute(q question, a asked) time.Time {
@@ -521,38 +376,4 @@ func (p *pump) pop(level int) *waiter {
 	p.queues[level][0] = nil
 	p.queues[level] = p.queues[level][1:]
 	return w
-}
-
-// hear listens for slots that other replicas free. It is only a hint: until the subscription stands, polling does.
-func (b *Budget) hear() {
-	b.listen.Do(func() {
-		b.c.background(func() {
-			for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
-				_, err := b.c.subscribe(b.c.closing, freePattern, b.freed, func() {})
-				if err == nil || b.c.closing.Err() != nil {
-					return
-				}
-				b.c.logger.Warn("not told of free slots, polling instead", slog.Any("error", err))
-				select {
-				case <-time.After(retry):
-				case <-b.c.closing.Done():
-					return
-				}
-			}
-		})
-	})
-}
-
-// freed makes the organisation's pump ask at once.
-func (b *Budget) freed(channel, replica string) {
-	if replica == b.replica {
-		return
-	}
-	org := strings.TrimSuffix(strings.TrimPrefix(channel, "booksync:{"), "}:budget:free")
-	b.mu.Lock()
-	p := b.pumps[org]
-	b.mu.Unlock()
-	if p != nil {
-		p.hint()
-	}
 }

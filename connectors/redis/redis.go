@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // ErrNotNoEviction is wrapped by the error of Open when the server may throw keys away under memory pressure: claims would be forgotten.
@@ -48,6 +49,16 @@ type Client struct {
 // ErrClosed says that the client was closed.
 var ErrClosed = errors.New("redis client is closed")
 
+// libraryLog hands what the client library has to say to slog; the library has one logger for all clients.
+type libraryLog struct{ logger *slog.Logger }
+
+// Printf logs one line of the library.
+func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
+	l.logger.DebugContext(ctx, "redis client library", slog.String("message", fmt.Sprintf(format, v...)))
+}
+
+var setLibraryLog sync.Once
+
 // Open connects, checks the server and loads the scripts. It blocks until the server answered or ctx ends.
 //
 // A server that evicts keys is refused with ErrNotNoEviction. One that tells neither its policy nor its version is refused too, unless
@@ -57,6 +68,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("checking redis configuration: %w", err)
 	}
+	setLibraryLog.Do(func() { redis.SetLogger(libraryLog{cfg.Logger}) })
 	c := &Client{
 		rdb: redis.NewUniversalClient(&redis.UniversalOptions{
 			Addrs:           cfg.Addresses,
@@ -72,6 +84,8 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 			WriteTimeout:    cfg.Timeout,
 			MaxRetries:      cfg.Retries,
 			DisableIdentity: true,
+			// Announcements of maintenance by rented servers; asking for them costs every connection a round trip.
+			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}),
 		logger: cfg.Logger,
 		epochs: make(map[string]*seenEpoch),
@@ -125,7 +139,8 @@ func (c *Client) prepare(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("checking the redis server: %w", err)
 	}
 	for _, s := range scripts {
-		if err := c.rdb.ScriptLoad(ctx, s.source).Err(); err != nil {
+		// An ACL user without SCRIPT gets along: the first call of each script brings its source.
+		if err := c.rdb.ScriptLoad(ctx, s.source).Err(); err != nil && !redis.HasErrorPrefix(err, "NOPERM") {
 			return fmt.Errorf("loading script %s: %w", s.name, err)
 		}
 	}

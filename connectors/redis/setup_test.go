@@ -50,6 +50,19 @@ func onServers(t *testing.T, test func(t *testing.T, s *bundle)) {
 	}
 }
 
+// onServersAlone is onServers without anything else at the same time, for tests that measure.
+func onServersAlone(t *testing.T, test func(t *testing.T, s *bundle)) {
+	t.Helper()
+	t.Run("miniredis", func(t *testing.T) { test(t, setupMini(t)) })
+	if addr := os.Getenv(realRedis); addr != "" {
+		t.Run("redis", func(t *testing.T) {
+			s := &bundle{t: t, ctx: testContext(t), addr: addr, org: organization(t)}
+			t.Cleanup(func() { s.empty() })
+			test(t, s)
+		})
+	}
+}
+
 func setupMini(t *testing.T) *bundle {
 	t.Helper()
 	mini := miniredis.RunT(t)

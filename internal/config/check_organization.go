@@ -110,8 +110,11 @@ func (o *Organization) checkAccounts(p *problems, path string) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(o.Clearing)) {
 		gateway, currency, ok := strings.Cut(key, "/")
-		if !ok || gateway == "" || !isCurrency(currency) {
+		switch {
+		case !ok || gateway == "" || !isCurrency(currency):
 			p.add(path+".clearing."+key, "", "", "want gateway/CURRENCY as key, such as stripe/EUR")
+		case gateway != strings.ToLower(strings.TrimSpace(gateway)):
+			p.add(path+".clearing."+key, "", "write "+strings.ToLower(strings.TrimSpace(gateway))+"/"+currency, "gateways are compared in lower case")
 		}
 	}
 	for _, m := range []struct {

@@ -121,7 +121,7 @@ type Engine struct {
 	// Results not yet published; at the bound nothing new starts. Default 10000 records.
 	MaxUnpublished int `yaml:"max_unpublished" min:"1" max:"1000000"`
 	// How long stopping waits for calls in flight. Default 30s.
-	DrainTimeout time.Duration `yaml:"drain_timeout" min:"0s" max:"15m"`
+	DrainTimeout time.Duration `yaml:"drain_timeout" min:"1ms" max:"15m"`
 	// Kafka's transaction timeout. Default 10s.
 	TransactionTimeout time.Duration `yaml:"transaction_timeout" min:"1s" max:"15m"`
 }
@@ -164,7 +164,7 @@ type Redis struct {
 
 // Claims sets the times of the claims in Redis.
 type Claims struct {
-	// How long a claim or an order's lease lasts without renewal; longer than zoho.timeout. Default 60s.
+	// How long a claim or an order's lease lasts without renewal; longer than zoho.timeout. Default 1m.
 	Lease time.Duration `yaml:"lease" min:"1s" max:"1h"`
 	// How long a settled claim is kept: the topics' retention plus the replay window. Default 35d.
 	Retention time.Duration `yaml:"retention" min:"1h"`
@@ -176,11 +176,11 @@ type Claims struct {
 type Zoho struct {
 	// Data centre: us, eu, in, au, jp, ca, sa, cn, uk or ae. Default us.
 	DataCenter string `yaml:"data_center" enum:"us,eu,in,au,jp,ca,sa,cn,uk,ae"`
-	// Base URL of the API instead of the data centre's, such as a simulator's http://127.0.0.1:8081/books/v3. Default empty.
+	// Base URL of the API instead of the data centre's, such as a simulator's http://127.0.0.1:8090/books/v3. Default empty.
 	APIBase string `yaml:"api_base"`
 	// Base URL of the accounts server instead of the data centre's. Default empty.
 	AccountsBase string `yaml:"accounts_base"`
-	// Allow loopback and plain-HTTP hosts as bases; for the simulator. Default false.
+	// Allow loopback addresses, and plain HTTP to them, as bases; for the simulator. Default false.
 	AllowLoopback bool `yaml:"allow_loopback"`
 	// Timeout of one API call. Default 30s.
 	Timeout time.Duration `yaml:"timeout" min:"100ms" max:"5m"`
@@ -190,9 +190,9 @@ type Zoho struct {
 	CallsPerMinute int `yaml:"calls_per_minute" min:"1" max:"1000000"`
 	// Part of the day's calls kept for payments and refunds, in percent. Default 20.
 	ReservePercent int `yaml:"reserve_percent" min:"0" max:"90"`
-	// Length of the window that calls_per_minute is counted in; a little more than Zoho's minute. Default 61s.
+	// Length of the window that calls_per_minute is counted in; a little more than Zoho's minute. Default 1m1s.
 	Window time.Duration `yaml:"window" min:"100ms" max:"10m"`
-	// Pause of an organisation that Zoho refused for its rate, unless the answer names a longer one. Default 60s.
+	// Pause of an organisation that Zoho refused for its rate, unless the answer names a longer one. Default 1m.
 	Pause time.Duration `yaml:"pause" min:"10ms" max:"1h"`
 	// How long after its request left a write may still take effect. Default 5m.
 	WriteHorizon time.Duration `yaml:"write_horizon" min:"100ms" max:"1h"`
@@ -207,7 +207,7 @@ type Zoho struct {
 	// Invoices marked sent in one call, at most. Default 25.
 	MarkSentBatch int `yaml:"mark_sent_batch" min:"1" max:"25"`
 	// How long an invoice waits for others to be marked sent with. Default 2s.
-	MarkSentEvery time.Duration `yaml:"mark_sent_every" min:"0s" max:"1m"`
+	MarkSentEvery time.Duration `yaml:"mark_sent_every" min:"1ms" max:"1m"`
 }
 
 // HTTP serves /healthz, /readyz and /metrics.

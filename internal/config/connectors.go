@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/booksync/booksync/connectors/kafka"
 	"github.com/booksync/booksync/connectors/redis"
@@ -100,7 +99,7 @@ func (c *Config) BudgetConfig() redis.BudgetConfig {
 
 func (c *Config) budget(l Limits) redis.Limits {
 	// A call without an answer may still run at Zoho for a while after the timeout here.
-	const grace = 15 * time.Second
+	grace := c.Zoho.Timeout / 2
 	reserve := float64(c.Zoho.ReservePercent) / 100
 	if reserve == 0 {
 		reserve = -1 // none; 0 would be the default

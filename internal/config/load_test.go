@@ -125,7 +125,7 @@ func TestEveryProblemIsReportedWithItsPlaceAndAHint(t *testing.T) {
     taxes: {vat: {rate: 120, tax_id: 1}, z+a: {tax_id: 2}, none: {}}
     default_tax: vta
     line_targets: {GODS: {account_id: 1}, GOODS/vat2: {account_id: 1, item_id: 2}}
-    clearing: {stripe: 1}
+    clearing: {stripe: 1, Stripe/EUR: 2}
     fields: {invoice: {key: booksync}}
     round_off: tidy
     locked_until: 31.3.2026
@@ -133,7 +133,7 @@ func TestEveryProblemIsReportedWithItsPlaceAndAHint(t *testing.T) {
 			`acme.id: "abc" is not made of digits`, `acme.time_zone: "Mars/Olympus" is not a known`, "taxes.none: needs either", "taxes.vat.rate: 120 is not a rate",
 			"taxes.z+a: the codes of a combination must be sorted; write a+z", `default_tax: "vta" is not under taxes; did you mean "vat"?`,
 			`line_targets.GODS: "GODS" is not a kind of line; did you mean "GOODS"?`, `line_targets.GOODS/vat2: the tax code "vat2" is not under taxes; did you mean "vat"?`,
-			"line_targets.GOODS/vat2: needs either", "clearing.stripe: want gateway/CURRENCY", `fields.invoice.key: "booksync" is not a custom field's API name`,
+			"line_targets.GOODS/vat2: needs either", "clearing.Stripe/EUR: gateways are compared in lower case; write stripe/EUR", "clearing.stripe: want gateway/CURRENCY", `fields.invoice.key: "booksync" is not a custom field's API name`,
 			`round_off: "tidy" is not a positive number`, "locked_until: want a day",
 		}},
 		{"a rate that would take the machine's memory", "organizations: {a: {taxes: {x: {tax_id: 1, rate: 1e999999999}}}}", nil, []string{"organizations.a.taxes.x.rate (f:1): want a plain decimal number"}},

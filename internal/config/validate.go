@@ -72,9 +72,6 @@ func (c *Config) check(p *problems) {
 	if c.Zoho.BackOffLimit < c.Zoho.BackOff {
 		p.add("zoho.back_off_limit", "", "", "%s is less than zoho.back_off (%s)", formatDuration(c.Zoho.BackOffLimit), formatDuration(c.Zoho.BackOff))
 	}
-	if c.Redis.Username != "" && c.Redis.Password.IsZero() {
-		p.add("redis.password", "", "", "needed for the user %q", clip(c.Redis.Username))
-	}
 	if c.Zoho.SettleDelay >= c.Zoho.WriteHorizon {
 		p.add("zoho.settle_delay", "", "", "%s is not shorter than zoho.write_horizon (%s)",
 			formatDuration(c.Zoho.SettleDelay), formatDuration(c.Zoho.WriteHorizon))
@@ -89,26 +86,30 @@ func (c *Config) check(p *problems) {
 
 func (c *Config) checkSASL(p *problems) {
 	s := c.Kafka.SASL
-	switch s.Mechanism {
-	case "":
-		if s.Username != "" || !s.Password.IsZero() || s.TokenFile != "" {
-			p.add("kafka.sasl.mechanism", "", "name the mechanism, or remove the credentials", "empty although credentials are set")
-		}
-	case "oauthbearer":
-		if s.TokenFile == "" {
-			p.add("kafka.sasl.token_file", "", "", "needed for oauthbearer")
-		}
-	default:
-		if s.Username == "" {
-			p.add("kafka.sasl.username", "", "", "needed for %s", s.Mechanism)
-		}
-		if s.Password.IsZero() {
-			p.add("kafka.sasl.password", "", "set it, BOOKSYNC_KAFKA_SASL_PASSWORD or BOOKSYNC_KAFKA_SASL_PASSWORD_FILE", "needed for %s", s.Mechanism)
-		}
+	if s.Mechanism == "" && (s.Username != "" || !s.Password.IsZero() || s.TokenFile != "") {
+		p.add("kafka.sasl.mechanism", "", "name the mechanism, or remove the credentials", "empty although credentials are set")
 	}
 	if c.Kafka.Protocol == "consumer" && c.Kafka.SessionTimeout != Default().Kafka.SessionTimeout {
 		p.add("kafka.session_timeout", "", "remove it, or set the group's consumer.session.timeout.ms at the brokers",
 			"has no effect with protocol consumer: there the broker decides")
+	}
+}
+
+// needSASL asks for the credentials; where nothing is contacted they may be absent.
+func (c *Config) needSASL(p *problems) {
+	switch s := c.Kafka.SASL; {
+	case s.Mechanism == "":
+	case s.Mechanism == "oauthbearer":
+		if s.TokenFile == "" {
+			p.add("kafka.sasl.token_file", "", "name the file that an agent keeps the token in", "needed for oauthbearer")
+		}
+	default:
+		if s.Username == "" {
+			p.add("kafka.sasl.username", "", "set it, or BOOKSYNC_KAFKA_SASL_USERNAME", "needed for %s", s.Mechanism)
+		}
+		if s.Password.IsZero() {
+			p.add("kafka.sasl.password", "", "set it, BOOKSYNC_KAFKA_SASL_PASSWORD or BOOKSYNC_KAFKA_SASL_PASSWORD_FILE", "needed for %s", s.Mechanism)
+		}
 	}
 }
 
@@ -178,6 +179,7 @@ func (c *Config) checkBase(p *problems, path, base string) {
 }
 
 func (c *Config) needKafka(p *problems) {
+	c.needSASL(p)
 	if len(c.Kafka.Brokers) == 0 {
 		p.add("kafka.brokers", "", "name at least one broker, or set BOOKSYNC_KAFKA_BROKERS", "empty")
 	}
@@ -196,6 +198,9 @@ func (c *Config) needKafka(p *problems) {
 }
 
 func (c *Config) needRedis(p *problems) {
+	if c.Redis.Username != "" && c.Redis.Password.IsZero() {
+		p.add("redis.password", "", "set it, BOOKSYNC_REDIS_PASSWORD or BOOKSYNC_REDIS_PASSWORD_FILE", "needed for the user %q", clip(c.Redis.Username))
+	}
 	if len(c.Redis.Addresses) == 0 {
 		p.add("redis.addresses", "", "name at least one address, or set BOOKSYNC_REDIS_ADDRESSES", "empty")
 	}

@@ -93,7 +93,7 @@ func (w *world) config() *config.Config {
 	cfg.Redis.Addresses, cfg.Redis.TokenKey = []string{w.redisAddr}, secret.New(base64.StdEncoding.EncodeToString(key))
 	cfg.Zoho.APIBase, cfg.Zoho.AccountsBase, cfg.Zoho.AllowLoopback = w.simURL+"/books/v3", w.simURL, true
 	cfg.Zoho.CallsPerMinute = minuteLimit
-	cfg.Zoho.Timeout, cfg.Zoho.WriteHorizon, cfg.Zoho.SettleDelay = 5*time.Second, writeHorizon, settleDelay
+	cfg.Zoho.Timeout, cfg.Zoho.WriteHorizon, cfg.Zoho.SettleDelay = time.Second, writeHorizon, settleDelay
 	cfg.Zoho.Pause, cfg.Zoho.MarkSentEvery, cfg.Zoho.BackOff, cfg.Zoho.BackOffLimit = ratePause, 200*time.Millisecond, 100*time.Millisecond, 2*time.Second
 	cfg.Claims.Recheck, cfg.Claims.Lease = recheck, 15*time.Second
 	cfg.HTTP.Listen = ""

@@ -12,7 +12,11 @@ import (
 // StartKafka runs a Kafka broker in this process, for demo and tests: a fake, in memory, one node. The topics are
 // created with three partitions each; others are created when they are first named. stop ends it.
 func StartKafka(topics ...string) (addr string, stop func(), err error) {
-	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(embeddedPartitions)}
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(embeddedPartitions),
+		// Members of the newer group protocol get their first assignment with a heartbeat: 5 s by default.
+		kfake.BrokerConfigs(map[string]string{"group.consumer.heartbeat.interval.ms": "100"}),
+	}
 	if len(topics) > 0 {
 		opts = append(opts, kfake.SeedTopics(embeddedPartitions, topics...))
 	}

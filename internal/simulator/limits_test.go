@@ -100,7 +100,8 @@ func TestDayQuotaEndsAtMidnightOfTheOrganisation(t *testing.T) {
 
 func TestConcurrency(t *testing.T) {
 	t.Parallel()
-	b := setup(t, limited(-1, -1, 2), func(c *Config) { c.Latency = time.Second })
+	b := setup(t, limited(-1, -1, 2))
+	b.inject(Fault{Kind: FaultLatency, Delay: time.Second})
 	results := make(chan int, 3)
 	var wg sync.WaitGroup
 	for range 3 {

@@ -22,8 +22,13 @@ var contactList = listing[*contact]{
 	numbers: map[string]func(*contact) decimal.Decimal{
 		"outstanding_receivable_amount": func(n *contact) decimal.Decimal { return n.receivable },
 	},
-	search: []func(*contact) string{func(n *contact) string { return n.name }, func(n *contact) string { return n.notes }},
-	status: func(_ *books, n *contact, _ string) string { return n.status() },
+	search:     []func(*contact) string{func(n *contact) string { return n.name }, func(n *contact) string { return n.notes }},
+	status:     func(_ *books, n *contact, _ string) string { return n.status() },
+	nameFilter: "contact_name",
+	named: func(b *books, name string) (*contact, bool) {
+		n, ok := b.names[b.nameKey(name)]
+		return n, ok
+	},
 }
 
 var itemList = listing[*item]{

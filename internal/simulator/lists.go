@@ -90,9 +90,11 @@ type listing[T document] struct {
 	search        []func(T) string // columns of search_text
 	status        func(*books, T, string) string
 	currency      func(T) string
-	modified      bool // last_modified_time filters
-	exactDates    bool // no ranges of dates
-	customField   bool // custom_field and created_date filters
+	nameFilter    string                         // the filter by a unique name, and
+	named         func(*books, string) (T, bool) // what finds its one document
+	modified      bool                           // last_modified_time filters
+	exactDates    bool                           // no ranges of dates
+	customField   bool                           // custom_field and created_date filters
 	total         func(T) (total, balance decimal.Decimal)
 }
 
@@ -179,6 +181,14 @@ func (l *listing[T]) narrow(c *call, x *index[T]) ([]T, bool) {
 	for _, name := range []string{"invoice_number", "creditnote_number"} {
 		if number := c.query.Get(name); number != "" && l.texts[name] != nil {
 			if d, ok := x.byNumber[number]; ok {
+				return []T{d}, true
+			}
+			return nil, true
+		}
+	}
+	if l.named != nil && !c.s.cfg.Switches.NamesCaseSensitive {
+		if name := c.query.Get(l.nameFilter); name != "" {
+			if d, ok := l.named(c.org, name); ok {
 				return []T{d}, true
 			}
 			return nil, true

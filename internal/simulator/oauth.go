@@ -26,7 +26,7 @@ type accounts struct {
 	order    []*grant          // oldest first
 	codes    map[string]*grant // by grant code: what it may be exchanged for, once
 	tokens   map[string]*token
-	requests map[string][]time.Time // by client and refresh token
+	requests map[string]*asked // by client and refresh token
 	seq      int
 }
 
@@ -45,7 +45,7 @@ type token struct {
 }
 
 func newAccounts(cfg *Config) *accounts {
-	a := &accounts{cfg: cfg, grants: map[string]*grant{}, codes: map[string]*grant{}, tokens: map[string]*token{}, requests: map[string][]time.Time{}}
+	a := &accounts{cfg: cfg, grants: map[string]*grant{}, codes: map[string]*grant{}, tokens: map[string]*token{}, requests: map[string]*asked{}}
 	a.admit(cfg.Credentials, "")
 	for _, o := range cfg.Organizations {
 		if o.Credentials != nil {
@@ -190,19 +190,32 @@ func (a *accounts) grantOf(client, org string) *grant {
 	return nil
 }
 
-// throttled counts a token request: more than the allowed number in the window is refused, and so is what follows
-// until the window has passed without one (or since the last admitted one, with the switch).
+// asked is what was asked with one refresh token.
+type asked struct {
+	admitted []time.Time // in the last window
+	refused  time.Time   // until when everything is refused
+}
+
+// throttled counts a token request. More than the allowed number in a window is refused, for a window from the last
+// request on; with the switch only until the first of the window is over.
 func (a *accounts) throttled(key string, now time.Time) bool {
 	if a.cfg.TokenRequests < 0 {
 		return false
 	}
-	kept := slices.DeleteFunc(a.requests[key], func(at time.Time) bool { return !at.After(now.Add(-a.cfg.TokenWindow)) })
-	refused := len(kept) >= a.cfg.TokenRequests
-	if !refused || !a.cfg.Switches.TokenRefusalEnds {
-		kept = append(kept, now)
+	r := a.requests[key]
+	if r == nil {
+		r = &asked{}
+		a.requests[key] = r
 	}
-	a.requests[key] = kept
-	return refused
+	r.admitted = slices.DeleteFunc(r.admitted, func(at time.Time) bool { return !at.After(now.Add(-a.cfg.TokenWindow)) })
+	if now.Before(r.refused) || len(r.admitted) >= a.cfg.TokenRequests {
+		if !a.cfg.Switches.TokenRefusalEnds {
+			r.refused = now.Add(a.cfg.TokenWindow)
+		}
+		return true
+	}
+	r.admitted = append(r.admitted, now)
+	return false
 }
 
 func (a *accounts) newGrant(of *grant) *grant {

@@ -51,7 +51,7 @@ func (b *books) fillSale(c *call, s *sale, entity string) *failure {
 		}
 		lines := make([]line, len(items.items))
 		for i := range lines {
-			if f := b.readLine(&items.items[i], &lines[i], s, i); f != nil {
+			if f := b.readLine(&items.items[i], &lines[i], s); f != nil {
 				return f
 			}
 		}
@@ -108,10 +108,10 @@ func (b *books) readRate(v *value, cur *currency, old decimal.Decimal) (decimal.
 	return one, nil
 }
 
-// readLine reads one line; what it does not say comes from its item.
-func (b *books) readLine(v *value, l *line, s *sale, at int) *failure {
+// readLine reads one line; what it does not say comes from its item. A line that names an id the document has keeps it.
+func (b *books) readLine(v *value, l *line, s *sale) *failure {
 	l.id = b.newID()
-	if id := v.id("line_item_id"); id != 0 && at < len(s.lines) {
+	if id := v.id("line_item_id"); id != 0 {
 		for i := range s.lines {
 			if s.lines[i].id == id {
 				l.id = id

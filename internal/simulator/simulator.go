@@ -76,8 +76,10 @@ func (s *Simulator) Close() {
 	s.once.Do(func() {
 		close(s.closed)
 		s.timers.Range(func(k, cancel any) bool {
-			cancel.(func() bool)()
-			s.timers.Delete(k)
+			if _, mine := s.timers.LoadAndDelete(k); mine {
+				cancel.(func() bool)()
+				s.working.Done()
+			}
 			return true
 		})
 	})
@@ -172,14 +174,13 @@ func (s *Simulator) wait(d time.Duration) {
 func (s *Simulator) later(d time.Duration, f func()) {
 	key := new(int)
 	ready := make(chan struct{})
+	s.working.Add(1)
 	cancel := s.cfg.AfterFunc(d, func() {
 		<-ready
-		if _, mine := s.timers.LoadAndDelete(key); !mine {
-			return
+		if _, mine := s.timers.LoadAndDelete(key); mine {
+			defer s.working.Done()
+			f()
 		}
-		s.working.Add(1)
-		defer s.working.Done()
-		f()
 	})
 	s.timers.Store(key, cancel)
 	close(ready)
