@@ -130,8 +130,8 @@ func (a *attempt) compared(expected, posted, planned decimal.Decimal) {
 
 // documentURL is where people open a document; "" when no address is configured.
 func (a *attempt) documentURL(kind, id string) string {
-	if a.tenant.org.AppURL == "" {
+	if a.tenant.org().AppURL == "" {
 		return ""
 	}
-	return a.tenant.org.AppURL + "#/" + kind + "/" + id
+	return a.tenant.org().AppURL + "#/" + kind + "/" + id
 }

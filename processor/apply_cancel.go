@@ -42,7 +42,7 @@ func (a *attempt) applyCancel() *ending {
 			return end
 		}
 		var rej *Rejection
-		if plan, rej = planCancel(a.order, a.tenant.org, st, a.originField()); rej != nil {
+		if plan, rej = planCancel(a.order, a.tenant.org(), st, a.originField()); rej != nil {
 			return &ending{reject: rej}
 		}
 		a.prog.Cancel = plan

@@ -16,7 +16,7 @@ var customerGone = map[string]bool{"1002": true, "3004": true}
 
 // applyOrder creates the order's invoice and marks it sent: one call for a known customer, and its share of the bulk call.
 func (a *attempt) applyOrder() *ending {
-	o, org := a.order, a.tenant.org
+	o, org := a.order, a.tenant.org()
 	plan, rej := planInvoice(o, org, "", a.originField())
 	if rej != nil {
 		return &ending{reject: rej}
@@ -32,14 +32,7 @@ func (a *attempt) applyOrder() *ending {
 		return end
 	}
 	plan.Request.CustomerID = st.ContactID
-	inv, end := keyedCreate(a, stepInvoice, nil,
-		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.orderID) },
-		func(inv *zohobooks.Invoice) *ending {
-			return a.adoptable(fieldOf(inv, org.Fields.Invoice.Origin), "invoice", inv.InvoiceNumber)
-		},
-		func(ctx context.Context) (*zohobooks.Invoice, error) {
-			return a.tenant.books.CreateInvoice(ctx, plan.Request)
-		})
+	inv, end := a.invoice(plan)
 	if end != nil {
 		if end.reject != nil && customerGone[end.reject.Code] && a.w.contactRevision == 0 {
 			if gone := a.forgetContact(&o.Customer, o.Currency); gone != nil {
@@ -59,6 +52,9 @@ func (a *attempt) applyOrder() *ending {
 	for i := range plan.Lines {
 		if i < len(inv.LineItems) {
 			plan.Lines[i].InvoiceItemID = inv.LineItems[i].LineItemID
+			if plan.Lines[i].AccountID == "" {
+				plan.Lines[i].AccountID = inv.LineItems[i].AccountID // the item's own
+			}
 		}
 	}
 	st.Invoice = invoiceStateOf(inv, plan.Lines)
@@ -72,9 +68,27 @@ func (a *attempt) applyOrder() *ending {
 	return nil
 }
 
+// invoice creates the order's invoice, or takes the one that an earlier attempt of this delivery created: that its
+// mark-sent call failed puts nothing in doubt.
+func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
+	if a.w.invoice != nil {
+		return a.w.invoice, nil
+	}
+	inv, end := keyedCreate(a, stepInvoice, nil,
+		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.orderID) },
+		func(inv *zohobooks.Invoice) *ending {
+			return a.adoptable(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin), "invoice", inv.InvoiceNumber)
+		},
+		func(ctx context.Context) (*zohobooks.Invoice, error) {
+			return a.tenant.books.CreateInvoice(ctx, plan.Request)
+		})
+	a.w.invoice = inv
+	return inv, end
+}
+
 // markSent puts a draft into the ledger, with others in one call, unless policy leaves drafts.
 func (a *attempt) markSent(inv *zohobooks.Invoice) *ending {
-	if a.tenant.org.InvoicePolicy == "draft" || inv.Status != "draft" {
+	if a.tenant.org().InvoicePolicy == "draft" || inv.Status != "draft" {
 		return nil
 	}
 	if err := a.tenant.sent.mark(a.ctx, inv.InvoiceID); err != nil {
@@ -89,7 +103,7 @@ func (a *attempt) markSent(inv *zohobooks.Invoice) *ending {
 // rejected, so that a mended event can post again.
 func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending {
 	diff := inv.Total.Sub(plan.Total).Abs()
-	org := a.tenant.org
+	org := a.tenant.org()
 	if diff.IsZero() {
 		return nil
 	}
@@ -109,7 +123,7 @@ func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending 
 // tried.
 func (a *attempt) voidOwn(inv *zohobooks.Invoice) error {
 	renamed := &zohobooks.InvoiceRequest{CustomFields: []zohobooks.CustomField{{
-		APIName: a.tenant.org.Fields.Invoice.Key, Value: a.ref.key() + ":void:" + inv.InvoiceID,
+		APIName: a.tenant.org().Fields.Invoice.Key, Value: a.ref.key() + ":void:" + inv.InvoiceID,
 	}}}
 	if err := a.write(stepVoid, nil, func(ctx context.Context) error {
 		_, err := a.tenant.books.UpdateInvoice(ctx, inv.InvoiceID, renamed)

@@ -24,7 +24,7 @@ func (a *attempt) applyPayment() *ending {
 	plan := a.prog.Payment
 	if plan == nil {
 		var rej *Rejection
-		if plan, rej = planPayment(a.payment, a.tenant.org, states, a.originField()); rej != nil {
+		if plan, rej = planPayment(a.payment, a.tenant.org(), states, a.originField()); rej != nil {
 			return &ending{reject: rej}
 		}
 	}
@@ -35,7 +35,7 @@ func (a *attempt) applyPayment() *ending {
 			return end
 		}
 		var rej *Rejection
-		if plan, rej = planPayment(a.payment, a.tenant.org, states, a.originField()); rej != nil {
+		if plan, rej = planPayment(a.payment, a.tenant.org(), states, a.originField()); rej != nil {
 			return &ending{reject: rej}
 		}
 		pay, end = a.postPayment(plan, states)
@@ -60,7 +60,7 @@ func noInvoice(id string, st *OrderState) string {
 // postPayment creates the payment. An invoice that's still a draft (its mark-sent was lost) is marked and tried again.
 func (a *attempt) postPayment(plan *paymentPlan, states map[string]*OrderState) (*zohobooks.Payment, *ending) {
 	a.prog.Payment = plan
-	org, books := a.tenant.org, a.tenant.books
+	org, books := a.tenant.org(), a.tenant.books
 	intents := make(map[string]*OrderState, len(states))
 	for id, st := range states {
 		intents[id] = st.withPayment(PaymentState{
@@ -101,7 +101,7 @@ func (a *attempt) excessOf(id string, excess decimal.Decimal) decimal.Decimal {
 
 // findPayment finds this event's payment: Zoho filters payments by reference only, the key in the document decides.
 func (a *attempt) findPayment(reference string) (*zohobooks.Payment, error) {
-	field, key := a.tenant.org.Fields.Payment.Key, a.ref.key()
+	field, key := a.tenant.org().Fields.Payment.Key, a.ref.key()
 	var rows []zohobooks.Payment
 	if err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindPaymentsByReference(ctx, reference)

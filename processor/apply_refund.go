@@ -22,7 +22,7 @@ func (a *attempt) applyRefund() *ending {
 			return end
 		}
 		var rej *Rejection
-		if plan, rej = planRefund(a.refund, a.tenant.org, st, a.originField()); rej != nil {
+		if plan, rej = planRefund(a.refund, a.tenant.org(), st, a.originField()); rej != nil {
 			return &ending{reject: rej}
 		}
 		a.prog.Refund = plan
@@ -110,7 +110,7 @@ func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *endin
 		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
 			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
 			func(n *zohobooks.CreditNote) *ending {
-				return a.adoptable(fieldOf(n, a.tenant.org.Fields.CreditNote.Origin), "credit note", n.CreditNoteNumber)
+				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), "credit note", n.CreditNoteNumber)
 			},
 			func(ctx context.Context) (*zohobooks.CreditNote, error) {
 				return a.tenant.books.CreateCreditNote(ctx, plan.Request)
@@ -142,7 +142,7 @@ func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *endin
 
 // findCredit finds this event's credit note by its reference; the key in the document decides.
 func (a *attempt) findCredit(reference string) (*zohobooks.CreditNote, error) {
-	field, key := a.tenant.org.Fields.CreditNote.Key, a.ref.key()
+	field, key := a.tenant.org().Fields.CreditNote.Key, a.ref.key()
 	var rows []zohobooks.CreditNote
 	if err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindCreditNotesByReference(ctx, reference)

@@ -47,7 +47,7 @@ func (a *attempt) findOrder(orderID string) (*OrderState, error) {
 		return nil, err
 	}
 	st := stateFromInvoice(inv)
-	if o, ok := parseOrigin(fieldOf(inv, a.tenant.org.Fields.Invoice.Origin)); ok {
+	if o, ok := parseOrigin(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)); ok {
 		st.Revision = o.Revision
 	}
 	return st, nil
@@ -55,7 +55,7 @@ func (a *attempt) findOrder(orderID string) (*OrderState, error) {
 
 // findInvoice finds an order's invoice by its unique field, with its lines; nil when there's none.
 func (a *attempt) findInvoice(orderID string) (*zohobooks.Invoice, error) {
-	field, key := a.tenant.org.Fields.Invoice.Key, ClaimRef{RoleOrder, orderID}.key()
+	field, key := a.tenant.org().Fields.Invoice.Key, ClaimRef{RoleOrder, orderID}.key()
 	var rows []zohobooks.Invoice
 	err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindInvoicesByCustomField(ctx, field, key)
@@ -91,13 +91,13 @@ func stateFromInvoice(inv *zohobooks.Invoice) *OrderState {
 // rebuilt is the payment id of a sum that stands for payments and credits not listed.
 const rebuilt = "(in the books)"
 
-// linesFromInvoice takes the lines as Zoho has them; the event's line ids are not in the books, so refunds of such an
-// order name lines by their position: "1", "2" and so on.
+// linesFromInvoice takes the lines as Zoho has them. The event's line ids are not in the books: a refund of such an order
+// by lines is rejected, one by amount goes through. The ids given here, "#1" and so on, are no event's.
 func linesFromInvoice(inv *zohobooks.Invoice) []InvoiceLine {
 	lines := make([]InvoiceLine, len(inv.LineItems))
 	for i, li := range inv.LineItems {
 		l := InvoiceLine{
-			LineID: strconv.Itoa(i + 1), InvoiceItemID: li.LineItemID, ItemID: li.ItemID, AccountID: li.AccountID, Name: li.Name,
+			LineID: "#" + strconv.Itoa(i+1), InvoiceItemID: li.LineItemID, ItemID: li.ItemID, AccountID: li.AccountID, Name: li.Name,
 			TaxID: li.TaxID, TaxExemptionID: li.TaxExemptionID, HSNOrSAC: li.HSNOrSAC,
 			Quantity: li.Quantity.Decimal, Rate: li.Rate.Decimal, Amount: li.ItemTotal.Decimal, Gross: li.ItemTotal.Decimal,
 		}
@@ -132,21 +132,24 @@ func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error)
 	}); err != nil {
 		return nil, err
 	}
-	for _, p := range payments {
-		if p.CustomerID != st.ContactID {
-			continue // Zoho ignores filters that it doesn't know
+	for i := range payments {
+		p, err := whole(a, &payments[i], payments[i].CustomerID == st.ContactID, a.tenant.org().Fields.Payment.Origin, payments[i].PaymentID, books.GetPayment)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			continue
 		}
 		ps := PaymentState{
-			PaymentID: strings.TrimPrefix(fieldOf(&p, a.tenant.org.Fields.Payment.Key), string(RolePayment)+":"), DocumentID: p.PaymentID,
-			Amount: p.Amount.Decimal, AccountID: p.AccountID, Currency: p.CurrencyCode,
+			PaymentID:  strings.TrimPrefix(fieldOf(p, a.tenant.org().Fields.Payment.Key), string(RolePayment)+":"),
+			DocumentID: p.PaymentID, Amount: p.Amount.Decimal, AccountID: p.AccountID, Currency: p.CurrencyCode,
 		}
 		for _, ap := range p.Invoices {
 			if st.Invoice != nil && ap.InvoiceID == st.Invoice.ID {
 				ps.Applied = ps.Applied.Add(ap.AmountApplied.Decimal)
 			}
 		}
-		o, ours := parseOrigin(fieldOf(&p, a.tenant.org.Fields.Payment.Origin))
-		if ours && o.Order == mark {
+		if o, ours := parseOrigin(fieldOf(p, a.tenant.org().Fields.Payment.Origin)); ours && o.Order == mark {
 			ps.Excess = p.UnusedAmount.Decimal
 		}
 		if !ps.Applied.IsZero() || !ps.Excess.IsZero() {
@@ -160,23 +163,17 @@ func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error)
 	}); err != nil {
 		return nil, err
 	}
-	for _, n := range notes {
-		o, ours := parseOrigin(fieldOf(&n, a.tenant.org.Fields.CreditNote.Origin))
-		if !ours || o.Order != mark || n.Status == "void" {
+	for i := range notes {
+		n, err := whole(a, &notes[i], notes[i].CustomerID == st.ContactID, a.tenant.org().Fields.CreditNote.Origin, notes[i].CreditNoteID, books.GetCreditNote)
+		if err != nil {
+			return nil, err
+		}
+		if n == nil || n.Status == "void" {
 			continue
 		}
-		full := n
-		if len(n.LineItems) == 0 {
-			var got *zohobooks.CreditNote
-			if err := a.read(func(ctx context.Context) (err error) {
-				got, err = books.GetCreditNote(ctx, n.CreditNoteID)
-				return err
-			}); err != nil {
-				return nil, err
-			}
-			full = *got
+		if o, ours := parseOrigin(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin)); ours && o.Order == mark {
+			c.Credits = append(c.Credits, a.creditFrom(n, st.Invoice))
 		}
-		c.Credits = append(c.Credits, a.creditFrom(&full))
 	}
 	return &c, nil
 }
@@ -193,20 +190,45 @@ func collect[T any](rows iter.Seq2[T, error]) ([]T, error) {
 	return all, nil
 }
 
+// whole reads the document behind a list row, which shows less than the document; nil for a row that isn't asked for
+// (Zoho ignores filters that it doesn't know) or that says itself that booksync did not write it.
+func whole[T interface{ Field(string) (string, bool) }](
+	a *attempt, row T, asked bool, originField, id string, get func(context.Context, string) (T, error),
+) (doc T, err error) {
+	origin, answered := row.Field(originField)
+	if !asked || answered && origin == "" {
+		return doc, nil
+	}
+	err = a.read(func(ctx context.Context) (err error) {
+		doc, err = get(ctx, id)
+		return err
+	})
+	return doc, err
+}
+
 // creditFrom rebuilds a credit's state from its note.
-func (a *attempt) creditFrom(n *zohobooks.CreditNote) CreditState {
+func (a *attempt) creditFrom(n *zohobooks.CreditNote, inv *InvoiceState) CreditState {
 	cr := CreditState{
-		Key: fieldOf(n, a.tenant.org.Fields.CreditNote.Key), DocumentID: n.CreditNoteID, Number: n.CreditNoteNumber,
+		Key: fieldOf(n, a.tenant.org().Fields.CreditNote.Key), DocumentID: n.CreditNoteID, Number: n.CreditNoteNumber,
 		Total: n.Total.Decimal, Applied: n.CreditsUsed.Decimal, Refunded: n.RefundedAmount.Decimal,
 	}
+	taxed := make(map[string]bool)
+	for _, l := range inv.Lines {
+		taxed[l.InvoiceItemID] = l.TaxID != ""
+	}
 	for _, li := range n.LineItems {
-		gross := li.ItemTotal.Decimal
+		line := CreditedLine{InvoiceItemID: li.InvoiceItemID, Quantity: li.Quantity.Decimal, Gross: li.ItemTotal.Decimal}
+		if li.TaxID == "" && taxed[li.InvoiceItemID] {
+			line.Untaxed = li.ItemTotal.Decimal
+		} else {
+			line.Amount = li.ItemTotal.Decimal
+		}
 		for _, t := range li.LineItemTaxes {
 			if !n.IsInclusiveTax {
-				gross = gross.Add(t.Amount.Decimal)
+				line.Gross = line.Gross.Add(t.Amount.Decimal)
 			}
 		}
-		cr.Lines = append(cr.Lines, CreditedLine{InvoiceItemID: li.InvoiceItemID, Quantity: li.Quantity.Decimal, Gross: gross})
+		cr.Lines = append(cr.Lines, line)
 	}
 	return cr
 }

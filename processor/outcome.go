@@ -51,7 +51,7 @@ func (a *attempt) outcome(status schemas.Status) *schemas.Outcome {
 		TraceID: a.d.TraceID, Version: a.p.cfg.Version, SettledAt: now.UTC().Truncate(time.Millisecond),
 	}
 	if a.tenant != nil {
-		out.ConfigHash = a.tenant.org.Hash
+		out.ConfigHash = a.tenant.org().Hash
 	}
 	return out
 }

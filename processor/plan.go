@@ -10,12 +10,12 @@ import (
 
 // Rejection is a verdict on an event that must not be posted as it is.
 type Rejection struct {
-	Class   string // of DESIGN section 9, such as rejected.totals
-	Code    string // Zoho's code, or ""
-	Status  int    // the answer's HTTP status, or 0
-	Message string // names the field, the sums, or the missing mapping, and what to do
+	Class   string `json:"class"`            // a dead letter's, such as rejected.totals
+	Code    string `json:"code,omitempty"`   // Zoho's code, or ""
+	Status  int    `json:"status,omitempty"` // the answer's HTTP status, or 0
+	Message string `json:"message"`          // names the field, the sums, or the missing mapping, and what to do
 	// Retryable is yes, after-fix or no.
-	Retryable string
+	Retryable string `json:"retryable"`
 }
 
 // Error makes a Rejection an error.

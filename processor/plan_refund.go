@@ -30,7 +30,7 @@ func planRefund(f *schemas.Refund, org *Organization, st *OrderState, origin str
 			amountText(f.Amount, f.Currency))
 	}
 	plan := &refundPlan{}
-	entry, r := plan.entry(f, org)
+	entry, r := newRefundEntry(f, org)
 	if r != nil {
 		return nil, r
 	}
@@ -144,9 +144,9 @@ func (e refundEntry) of(amount decimal.Decimal) *zohobooks.RefundRequest {
 	return &req
 }
 
-// entry prepares the money entries: on the day the money left, from the gateway's clearing account, at its own rate. Their
+// newRefundEntry prepares the money entries: on the day the money left, from the gateway's clearing account, at its own rate. Their
 // reference is the refund's id: with it they're found again.
-func (plan *refundPlan) entry(f *schemas.Refund, org *Organization) (refundEntry, *Rejection) {
+func newRefundEntry(f *schemas.Refund, org *Organization) (refundEntry, *Rejection) {
 	if f.Amount.Sign() == 0 {
 		return refundEntry{}, nil
 	}

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -145,7 +146,7 @@ type Processor struct {
 
 // tenant is a Tenant with what the job keeps for it.
 type tenant struct {
-	org      *Organization
+	mapping  atomic.Pointer[Organization]
 	books    Books
 	gate     *gate
 	sent     *sentBatcher
@@ -184,14 +185,29 @@ func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
 }
 
 func newTenant(p *Processor, t Tenant) *tenant {
-	return &tenant{
-		org: t.Organization, books: t.Books, contacts: newContactCache(p.clock),
+	made := &tenant{
+		books: t.Books, contacts: newContactCache(p.clock),
 		gate: &gate{
 			books: t.Books, clock: p.clock, key: t.Organization.Name + "/circuit", wake: p.wake,
 			background: p.background, delay: p.cfg.BackOff, recheck: p.cfg.Recheck,
 		},
 		sent: &sentBatcher{books: t.Books, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background},
 	}
+	made.mapping.Store(t.Organization)
+	return made
+}
+
+// org is the organisation as it's mapped now.
+func (t *tenant) org() *Organization { return t.mapping.Load() }
+
+// Replace puts another version of an organisation in force, such as one with a later transaction lock: attempts that begin
+// afterwards see it. False when no tenant has its name.
+func (p *Processor) Replace(org *Organization) bool {
+	t := p.tenants[org.Name]
+	if t != nil {
+		t.mapping.Store(org)
+	}
+	return t != nil
 }
 
 // background runs f beside the records until it returns; its context ends with Close.
@@ -254,6 +270,8 @@ type Work struct {
 	looked bool
 	// refusedAt is when a create was first refused because of its key though nothing was found under it.
 	refusedAt time.Time
+	// invoice is the order's invoice once this delivery has created or found it.
+	invoice *zohobooks.Invoice
 	// contactRevision lets a contact that is gone be made anew.
 	contactRevision int64
 	// calls and the waits are sums over the earlier attempts.
@@ -305,7 +323,7 @@ func (p *Processor) begin(ctx context.Context, d *Delivery) *attempt {
 // check compares the event with itself and with the mapping. What it refuses is settled once the claim is known: the
 // record may be a repetition of one that was posted.
 func (a *attempt) check() {
-	org := a.tenant.org
+	org := a.tenant.org()
 	switch a.workflow {
 	case WorkflowOrder:
 		_, a.refused = checkOrder(a.order, org)

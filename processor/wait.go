@@ -52,7 +52,7 @@ func (a *attempt) claimAgain(end *ending) *ending {
 	return a.claim()
 }
 
-func (a *attempt) deadline() time.Duration { return a.tenant.org.DependencyDeadline }
+func (a *attempt) deadline() time.Duration { return a.tenant.org().DependencyDeadline }
 
 // expired runs the wait's clock.
 func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -114,6 +115,7 @@ func (k *kit) checkCommits() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
+	k.stable(ctx)
 	records := k.read(k.source)
 	settled := k.settledRecords()
 	for n, p := range positions[k.source] {
@@ -131,11 +133,34 @@ func (k *kit) checkCommits() {
 	}
 }
 
+// stable waits until everything that is in the outcome topic now is decided: an open transaction hides the committed ones behind it.
+func (k *kit) stable(ctx context.Context) {
+	k.t.Helper()
+	ends, err := k.admin.adm.ListEndOffsets(ctx, k.outcomes)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.eventually("open transactions are decided", func() bool {
+		now, err := k.admin.Ends(ctx, k.outcomes)
+		if err != nil {
+			return false
+		}
+		stable := true
+		ends.Each(func(o kadm.ListedOffset) { stable = stable && now[o.Topic][o.Partition] >= o.Offset })
+		return stable
+	})
+}
+
 // checkAll waits until every source record has an outcome and proves the promises: exactly one outcome each, key order, honest commits.
 func (k *kit) checkAll() {
 	k.t.Helper()
 	records := k.read(k.source)
 	var missing []string
+	k.t.Cleanup(func() {
+		if k.t.Failed() && len(missing) > 0 {
+			k.t.Logf("%d of %d without an outcome: %v", len(missing), len(records), missing[:min(len(missing), 30)])
+		}
+	})
 	k.within(60*time.Second, "every record has an outcome", func() bool {
 		settled := k.settledRecords()
 		missing = missing[:0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -78,6 +79,8 @@ func (c Config) groupOpts() []kgo.Opt {
 		kgo.KeepControlRecords(),
 		kgo.ConsumeStartOffset(start),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		// A partition that is fetched again has to wait until the running fetch ends.
+		kgo.FetchMaxWait(500 * time.Millisecond),
 		kgo.FetchMaxBytes(int32(c.FetchMaxBytes)),
 		kgo.FetchMaxPartitionBytes(int32(c.FetchMaxPartitionBytes)),
 		kgo.MaxBufferedRecords(max(50_000, 4*c.MaxUnpublished)),

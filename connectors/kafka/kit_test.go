@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -23,8 +24,12 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// realKafka names a real broker to run the tests on instead of kfake.
-const realKafka = "BOOKSYNC_TEST_KAFKA"
+const (
+	// realKafka names a real broker, host:port, to run the tests on instead of kfake.
+	realKafka = "BOOKSYNC_TEST_KAFKA"
+	// realKafkaRestart is a shell command that kills that broker and starts it again.
+	realKafkaRestart = "BOOKSYNC_TEST_KAFKA_RESTART"
+)
 
 // kit is a test's cluster, topics and group, and what was produced to them.
 type kit struct {
@@ -54,15 +59,12 @@ func setup(t *testing.T, change ...func(*kitOptions)) *kit {
 	for _, c := range change {
 		c(&o)
 	}
-	name := fmt.Sprintf("%s-%08x", strings.NewReplacer("/", "-", " ", "-").Replace(t.Name()), rand.Uint32())
+	name := fmt.Sprintf("%s-%08x", strings.Map(topicRune, t.Name()), rand.Uint32())
 	k := &kit{t: t, source: name + ".source", outcomes: name + ".outcomes", dead: name + ".dlq", group: name}
 	if broker := os.Getenv(realKafka); broker != "" {
 		k.brokers = []string{broker}
 	} else {
-		opts := append([]kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond), kfake.BrokerConfigs(map[string]string{
-			"group.consumer.heartbeat.interval.ms": "100",
-		})}, o.fake...)
-		fake, err := kfake.NewCluster(opts...)
+		fake, err := kfake.NewCluster(append(fakeOptions(), o.fake...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,6 +93,21 @@ func setup(t *testing.T, change ...func(*kitOptions)) *kit {
 	return k
 }
 
+// topicRune keeps what topic names may have.
+func topicRune(r rune) rune {
+	if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+		return r
+	}
+	return '-'
+}
+
+// fakeOptions make kfake as quick as tests want it.
+func fakeOptions() []kfake.Opt {
+	return []kfake.Opt{kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100 * time.Millisecond), kfake.BrokerConfigs(map[string]string{
+		"group.consumer.heartbeat.interval.ms": "100", "group.consumer.session.timeout.ms": "2000",
+	})}
+}
+
 func (k *kit) create(topics ...Topic) {
 	k.t.Helper()
 	if _, err := k.admin.CreateTopics(k.t.Context(), topics...); err != nil {
@@ -102,7 +119,7 @@ func (k *kit) create(topics ...Topic) {
 			return err == nil && found[topic.Name].Partitions == topic.Partitions
 		})
 	}
-	if k.fake == nil {
+	if k.fake == nil && os.Getenv("KEEP") == "" {
 		k.t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
@@ -121,7 +138,7 @@ func (k *kit) config(id string) Config {
 	}
 	return Config{
 		Brokers: k.brokers, Group: k.group, Topics: []string{k.source}, OutputTopics: []string{k.outcomes, k.dead}, TransactionalID: k.group + "-" + id,
-		SessionTimeout: session, SettleEvery: 20 * time.Millisecond, MetadataMinAge: 20 * time.Millisecond, DrainTimeout: 5 * time.Second,
+		SessionTimeout: session, RebalanceTimeout: 3 * time.Second, SettleEvery: 20 * time.Millisecond, MetadataMinAge: 20 * time.Millisecond, DrainTimeout: 5 * time.Second,
 		Epoch: func() string { return "epoch-1" },
 	}.WithDefaults()
 }
@@ -263,6 +280,7 @@ func (k *kit) startConfig(cfg Config, h Handler, opts ...kgo.Opt) *member {
 	}()
 	k.t.Cleanup(func() {
 		if k.t.Failed() {
+			k.t.Logf("member %s: ready %v, status %+v", cfg.TransactionalID, m.Ready(), m.Status())
 			m.wire.cut()
 		}
 		m.cancel()

@@ -342,4 +342,5 @@ func (l *life) end() {
 		l.log.Debug("kafka group not left", slog.Any("error", err))
 	}
 	l.cl.CloseAllowingRebalance()
+	l.cl.AllowRebalance() // Close ends with a poll of its own, which keeps a goroutine that leaves the group waiting for ever
 }

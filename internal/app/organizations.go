@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -71,6 +72,77 @@ const (
 	entityPayment    = "customer_payment"
 	entityCreditNote = "creditnote"
 )
+
+// stockTracked adds the items whose stock Zoho tracks: a credit of their value alone must not restock them. The catalogue
+// is read 200 items a call, so what was found is kept in Redis for a day.
+func (s *Service) stockTracked(ctx context.Context, org *processor.Organization) error {
+	if len(org.Items) == 0 {
+		return nil // only mapped items are ever sold
+	}
+	var ids []string
+	kept, err := s.claims.CacheGet(ctx, org.Name, cacheFacts, "stock_items")
+	if err != nil {
+		return fmt.Errorf("reading the stock-tracked items kept in Redis: %w", err)
+	}
+	if len(kept) > 0 {
+		if err := json.Unmarshal(kept, &ids); err != nil {
+			return fmt.Errorf("reading the stock-tracked items kept in Redis: %w", err)
+		}
+	} else {
+		for item, err := range s.books[org.Name].ListItems(ctx, nil) {
+			if err != nil {
+				return fmt.Errorf("listing the items of %s: %w", org.Name, err)
+			}
+			if item.ItemType == itemTypeStock {
+				ids = append(ids, item.ItemID)
+			}
+		}
+		text, err := json.Marshal(append([]string{}, ids...))
+		if err != nil {
+			return fmt.Errorf("keeping the stock-tracked items: %w", err)
+		}
+		if err := s.claims.CacheSet(ctx, org.Name, cacheFacts, "stock_items", text, 24*time.Hour); err != nil {
+			return fmt.Errorf("keeping the stock-tracked items: %w", err)
+		}
+	}
+	if org.StockItems == nil {
+		org.StockItems = make(map[string]bool, len(ids))
+	}
+	for _, id := range ids {
+		org.StockItems[id] = true
+	}
+	return nil
+}
+
+const (
+	cacheFacts    = "facts"     // kind of what is kept in Redis of an organisation's settings
+	itemTypeStock = "inventory" // Zoho's item_type of items whose stock is tracked
+)
+
+// locksEvery is how often the transaction locks are read anew; an accountant who closes a month expects it to hold soon.
+const locksEvery = time.Hour
+
+// watchLocks keeps the organisations' locks as Zoho has them until ctx ends: one call an hour each.
+func (s *Service) watchLocks(ctx context.Context, job *processor.Processor, orgs []*processor.Organization) {
+	ctx = zohobooks.WithClass(ctx, zohobooks.ClassLookUp)
+	for pause(ctx, locksEvery) {
+		for i, org := range orgs {
+			last, err := lockedUntil(ctx, s.cfg.Organizations[org.Name].LockedUntil, s.books[org.Name])
+			if err != nil {
+				s.log.Warn("transaction locks not read", "organization", org.Name, "error", err.Error())
+				continue
+			}
+			if last == org.LockedUntil {
+				continue
+			}
+			s.log.Info("transaction lock changed", "organization", org.Name, "locked_until", last)
+			changed := *org
+			changed.LockedUntil = last
+			orgs[i] = &changed
+			job.Replace(&changed)
+		}
+	}
+}
 
 // checkFields says which of the custom fields are missing, or not unique: without them nothing would refuse a second
 // document (design, section 7).

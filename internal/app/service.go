@@ -200,6 +200,11 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 	}
 	s.job.Store(job)
 	defer job.Close()
+	watching, stopWatching := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watchLocks(watching, job, orgs) })
+	defer watch.Wait()
+	defer stopWatching()
 	return s.consume(ctx, job, hurry, wake)
 }
 
@@ -252,6 +257,9 @@ func (s *Service) organizations(ctx context.Context) ([]*processor.Organization,
 	for _, name := range names(s.cfg) {
 		for n := 0; ; n++ {
 			org, err := OrganizationOf(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), name, s.cfg.Organizations[name], s.books[name])
+			if err == nil {
+				err = s.stockTracked(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), org)
+			}
 			if err == nil {
 				_, err = s.claims.Epoch(ctx, name, false)
 			}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -41,7 +40,7 @@ func TestConnectorsTakeTheirParts(t *testing.T) {
 	if diff := cmp.Diff(want, k.OutputTopics); diff != "" {
 		t.Error(diff)
 	}
-	r, err := c.RedisConfig(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	r, err := c.RedisConfig(slog.New(slog.DiscardHandler))
 	if err != nil || r.Validate() != nil {
 		t.Errorf("redis: %v %v", err, r.Validate())
 	}

@@ -35,6 +35,7 @@ type books struct {
 	itemNames  map[string]*item
 	contacts   index[*contact]
 	names      map[string]*contact
+	twinNames  bool // a fault made two contacts of one name
 	invoices   index[*invoice]
 	payments   index[*payment]
 	notes      index[*creditNote]

@@ -113,7 +113,9 @@ func (b *books) fillContact(c *call, n *contact) *failure {
 	if n.kind != "customer" && n.kind != "vendor" {
 		return invalidValue("contact_type")
 	}
-	if holder := b.names[b.nameKey(n.name)]; holder != nil && holder.id != n.id && !c.twin {
+	if holder := b.names[b.nameKey(n.name)]; holder != nil && holder.id != n.id && c.twin {
+		b.twinNames = true
+	} else if holder != nil && holder.id != n.id {
 		// Customers and vendors share one space of names: UNCONFIRMED, dossier 4.2.
 		return refuse(400, codeContactName, fmt.Sprintf("The %s %q already exists. Specify a different name.", holder.kind, holder.name))
 	}
@@ -137,7 +139,7 @@ func (b *books) fillContact(c *call, n *contact) *failure {
 		n.shipping.read(m)
 	}
 	if m, ok := v.get("contact_persons"); ok {
-		n.persons = b.readPersons(m.items)
+		n.persons = b.readPersons(m.nodes)
 	}
 	n.extra = v.extras(n.extra, contactExtras)
 	fields, f := b.mergeFields(EntityContact, n.fields, v.list("custom_fields"))
@@ -155,7 +157,7 @@ func (b *books) fillContact(c *call, n *contact) *failure {
 	return nil
 }
 
-func (b *books) readPersons(items []value) []person {
+func (b *books) readPersons(items []member) []person {
 	out := make([]person, 0, len(items))
 	for i := range items {
 		v := &items[i]

@@ -22,7 +22,7 @@ func applyNote(c *call) *failure {
 	}
 	items := c.body.list("invoices")
 	if len(items) == 0 && c.body.id("invoice_id") != 0 {
-		items = []value{c.body}
+		items = []member{{value: c.body}}
 	}
 	if len(items) == 0 {
 		return missingValue("invoices")

@@ -262,7 +262,7 @@ func (c *call) businessID() string {
 	defer b.mu.RUnlock()
 	if entity := entityOf(c.route.template); entity != "" {
 		for i, sent := 0, c.body.list("custom_fields"); i < len(sent); i++ {
-			if f := b.findField(entity, &sent[i]); f != nil && f.Unique {
+			if f := b.findField(entity, &sent[i].value); f != nil && f.Unique {
 				return sent[i].str("value")
 			}
 		}

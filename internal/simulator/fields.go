@@ -82,10 +82,10 @@ func (b *books) fieldNamed(entity, apiName string) *fieldDef {
 
 // mergeFields reads the custom_fields of a request over those a document has. Fields are named by customfield_id,
 // api_name, label or index: dossier 3.1, "Custom field payload forms seen".
-func (b *books) mergeFields(entity string, old []fieldValue, sent []value) ([]fieldValue, *failure) {
+func (b *books) mergeFields(entity string, old []fieldValue, sent []member) ([]fieldValue, *failure) {
 	out := append(make([]fieldValue, 0, len(old)+len(sent)), old...)
 	for i := range sent {
-		def := b.findField(entity, &sent[i])
+		def := b.findField(entity, &sent[i].value)
 		if def == nil {
 			if b.sim.cfg.Switches.UnknownFieldsIgnored {
 				continue

@@ -295,12 +295,12 @@ func invoiceFields(c *call) *failure {
 
 // customFieldsOnly reads a body that is a list of custom fields, or an object with one.
 func customFieldsOnly[T document](c *call, x *index[T], self T, entity string) ([]fieldValue, *failure) {
-	sent := c.body.items
+	sent := c.body.nodes
 	if c.body.kind == kindObject {
 		sent = c.body.list("custom_fields")
 	}
 	for i := range sent {
-		if f := customFieldSchema.check(&sent[i], c.org.org.Edition, c.org.invalidElement()); f != nil {
+		if f := customFieldSchema.check(&sent[i].value, c.org.org.Edition, c.org.invalidElement()); f != nil {
 			return nil, f
 		}
 	}

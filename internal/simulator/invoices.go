@@ -52,7 +52,7 @@ func (inv *invoice) status(today string) string {
 	return "sent"
 }
 
-// paid is what payments and credits took, in the invoice's currency.
+// appliedSum is what payments took, or else what credits took, in the invoice's currency.
 func (inv *invoice) appliedSum(payments bool) decimal.Decimal {
 	sum := decimal.Zero
 	for _, a := range inv.applied {
@@ -289,8 +289,8 @@ func (b *books) replaceInvoice(inv, changed *invoice, now time.Time) {
 
 // touchesMoney says whether a request changes more than notes, references and custom fields.
 func (v *value) touchesMoney() bool {
-	for i := range v.members {
-		switch v.members[i].name {
+	for i := range v.nodes {
+		switch v.nodes[i].name {
 		case "notes", "terms", "reference_number", "custom_fields", "invoice_number", "creditnote_number", "description", "salesperson_name", "tags", "template_id":
 		default:
 			return true

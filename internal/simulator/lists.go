@@ -186,7 +186,7 @@ func (l *listing[T]) narrow(c *call, x *index[T]) ([]T, bool) {
 			return nil, true
 		}
 	}
-	if l.named != nil && !c.s.cfg.Switches.NamesCaseSensitive {
+	if l.named != nil && !c.s.cfg.Switches.NamesCaseSensitive && !c.org.twinNames {
 		if name := c.query.Get(l.nameFilter); name != "" {
 			if d, ok := l.named(c.org, name); ok {
 				return []T{d}, true

@@ -188,10 +188,10 @@ func (b *books) wantedInvoices(c *call, p *payment, isNew bool) ([]wanted, *fail
 	v := &c.body
 	items := v.list("invoices")
 	if id := v.id("invoice_id"); id != 0 && len(items) == 0 {
-		items = []value{{kind: kindObject, members: []member{
+		items = []member{{value: value{kind: kindObject, nodes: []member{
 			{"invoice_id", value{kind: kindString, text: v.str("invoice_id")}},
 			{"amount_applied", value{kind: kindNumber, text: v.str("amount_applied")}},
-		}}}
+		}}}}
 	}
 	if len(items) == 0 && isNew && !b.sim.cfg.Switches.AcceptPaymentWithoutInvoices {
 		return nil, missingValue("invoices")

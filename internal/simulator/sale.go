@@ -46,12 +46,12 @@ func (b *books) fillSale(c *call, s *sale, entity string) *failure {
 	}
 	s.extra = v.extras(s.extra, saleExtras)
 	if items, ok := v.get("line_items"); ok || isNew {
-		if !ok || len(items.items) == 0 {
+		if !ok || len(items.nodes) == 0 {
 			return missingValue("line_items")
 		}
-		lines := make([]line, len(items.items))
+		lines := make([]line, len(items.nodes))
 		for i := range lines {
-			if f := b.readLine(&items.items[i], &lines[i], s); f != nil {
+			if f := b.readLine(&items.nodes[i].value, &lines[i], s); f != nil {
 				return f
 			}
 		}

@@ -51,8 +51,8 @@ func (s schema) check(v *value, edition string, invalidElement int) *failure {
 	if v.kind != kindObject {
 		return errBadJSON
 	}
-	for i := range v.members {
-		m := &v.members[i]
+	for i := range v.nodes {
+		m := &v.nodes[i]
 		r, ok := s[m.name]
 		if !ok || !r.in(edition) {
 			return refuse(400, invalidElement, "Invalid Element "+m.name)
@@ -101,8 +101,8 @@ func (r rule) check(name string, v *value, edition string, invalidElement int) *
 		}
 	case "list":
 		if ok = v.kind == kindArray; ok {
-			for i := range v.items {
-				if f := r.of.check(&v.items[i], edition, invalidElement); f != nil {
+			for i := range v.nodes {
+				if f := r.of.check(&v.nodes[i].value, edition, invalidElement); f != nil {
 					return f
 				}
 			}

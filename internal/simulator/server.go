@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -134,17 +135,16 @@ func (c *call) read(r *http.Request) *failure {
 	if c.method == http.MethodGet || c.method == http.MethodDelete {
 		return nil
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), maxBody)+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(r.Body, maxBody)); err != nil {
+	text, err := readText(r)
+	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	text := buf.Bytes()
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
-		form, err := url.ParseQuery(string(text))
+		form, err := url.ParseQuery(text)
 		if err != nil || form.Get("JSONString") == "" && len(text) > 0 {
 			return errBadJSON
 		}
-		text = []byte(form.Get("JSONString"))
+		text = form.Get("JSONString")
 	}
 	if len(text) == 0 {
 		c.body = value{kind: kindObject}
@@ -156,6 +156,21 @@ func (c *call) read(r *http.Request) *failure {
 	}
 	return nil
 }
+
+// readText reads a body, at most maxBody of it.
+func readText(r *http.Request) (string, error) {
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		text, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+		return string(text), err
+	}
+	buf := bodies.Get().(*bytes.Buffer)
+	defer bodies.Put(buf)
+	buf.Reset()
+	_, err := buf.ReadFrom(r.Body)
+	return buf.String(), err
+}
+
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // work does what the request asks, with the faults that match it. It panics with http.ErrAbortHandler where the
 // connection is to be closed without an answer.

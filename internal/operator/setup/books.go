@@ -39,7 +39,7 @@ func (r *run) organization(ctx context.Context, name string) {
 	}
 	o := look{run: r, name: name, cfg: r.cfg.Organizations[name], books: books, org: org, facts: &OrganizationFacts{
 		ID: org.OrganizationID, Name: org.Name, TimeZone: org.TimeZone, Currency: org.CurrencyCode, Mapping: r.cfg.Organizations[name].Hash(),
-		Taxes: map[string]TaxFacts{}, Accounts: map[string]AccountFacts{}, Items: map[string]ItemFacts{}, Fields: map[string]bool{},
+		Taxes: map[string]TaxFacts{}, Accounts: map[string]AccountFacts{}, Items: map[string]ItemFacts{}, Fields: map[string]bool{}, unread: map[string]bool{},
 	}}
 	r.report.Snapshot.Organizations[name] = o.facts
 	o.company()
@@ -77,8 +77,8 @@ func (l *look) say(area, item string, state State, message, hint string) {
 
 // failed reports a list that could not be read.
 func (l *look) failed(area string, err error) {
-	hint := login.Hint(err)
-	l.say(area, "list", stateOf(err), err.Error(), hint)
+	l.facts.unread[area] = true
+	l.say(area, "list", stateOf(err), err.Error(), login.Hint(err))
 }
 
 // company compares the configuration with what Zoho says of the organisation.

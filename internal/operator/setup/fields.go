@@ -36,6 +36,7 @@ func (l *look) fields(ctx context.Context) {
 	for _, e := range entitiesOf(l.cfg.Fields) {
 		defs, err := l.books.CustomFields(ctx, e.entity)
 		if err != nil {
+			l.facts.unread[e.entity] = true
 			l.say("custom fields", e.entity, stateOf(err), err.Error(), login.Hint(err))
 			continue
 		}

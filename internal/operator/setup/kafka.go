@@ -9,9 +9,6 @@ import (
 	"github.com/booksync/booksync/connectors/kafka"
 )
 
-// deadLetterRoom is what a dead letter's own headers may add to a record: the limit of its topic must be higher by that.
-const deadLetterRoom = 64 << 10
-
 // kafka looks at the topics. Those that are read belong to the producers; those that are written are made when asked to.
 func (r *run) kafka(ctx context.Context) {
 	t := r.cfg.Topics
@@ -111,13 +108,13 @@ func number(t kafka.Topic, config string) int64 {
 func days(ms int64) string {
 	const day = 24 * 60 * 60 * 1000
 	if ms < day {
-		return fmt.Sprintf("%d hours", ms/(day/24))
+		return count(int(ms/(day/24)), "hour")
 	}
-	return fmt.Sprintf("%d days", ms/day)
+	return count(int(ms/day), "day")
 }
 
 func describe(t kafka.Topic) string {
-	s := fmt.Sprintf("%d partitions", t.Partitions)
+	s := count(int(t.Partitions), "partition")
 	if ms := number(t, "retention.ms"); ms > 0 {
 		s += ", kept for " + days(ms)
 	}

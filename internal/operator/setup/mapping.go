@@ -230,6 +230,7 @@ func (l *look) items(ctx context.Context) {
 	}
 	l.say("items", "mapped items", OK, fmt.Sprintf("%d of %d are there and active", good, len(ids)), "")
 	if !complete {
+		l.facts.unread["items"] = true
 		l.say("items", "mapped items", Note, fmt.Sprintf("the catalogue has more than %d items: the rest was not looked at", maxItems), "")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/booksync/booksync/connectors/kafka"
 )
@@ -41,6 +42,9 @@ type OrganizationFacts struct {
 	Accounts    map[string]AccountFacts `json:"accounts"`
 	Items       map[string]ItemFacts    `json:"items"`
 	Fields      map[string]bool         `json:"fields"` // entity.api_name, and whether it is unique
+
+	// unread names what could not be looked at this time.
+	unread map[string]bool
 }
 
 // TaxFacts are a tax's.
@@ -154,13 +158,19 @@ func (r *run) compareOrganization(name string, was, is *OrganizationFacts, chang
 		r.add("compared with the snapshot", name, "locked until", Note, fmt.Sprintf("was %q, is %q", was.LockedUntil, is.LockedUntil), "")
 	}
 	m := r.mapped(name)
-	compareFacts(was.Taxes, is.Taxes, m.taxes, "tax", changed)
-	compareFacts(was.Accounts, is.Accounts, m.accounts, "account", changed)
-	compareFacts(was.Items, is.Items, m.items, "item", changed)
+	if !is.unread["taxes"] {
+		compareFacts(was.Taxes, is.Taxes, m.taxes, "tax", changed)
+	}
+	if !is.unread["accounts"] {
+		compareFacts(was.Accounts, is.Accounts, m.accounts, "account", changed)
+	}
+	if !is.unread["items"] {
+		compareFacts(was.Items, is.Items, m.items, "item", changed)
+	}
 	for _, field := range slices.Sorted(maps.Keys(was.Fields)) {
 		unique, ok := is.Fields[field]
 		switch {
-		case len(is.Fields) == 0 || !m.fields[field]:
+		case !m.fields[field] || is.unread[strings.SplitN(field, ".", 2)[0]]:
 		case !ok:
 			changed("field "+field, "it is gone")
 		case was.Fields[field] && !unique:
@@ -169,14 +179,11 @@ func (r *run) compareOrganization(name string, was, is *OrganizationFacts, chang
 	}
 }
 
-// compareFacts reports what of the mapped ids is gone or different. With nothing there now the list could not be read.
+// compareFacts reports what of the mapped ids is gone or different.
 func compareFacts[T interface {
 	comparable
 	fmt.Stringer
 }](was, is map[string]T, mapped map[string]bool, what string, changed func(item, format string, args ...any)) {
-	if len(is) == 0 && len(was) > 0 && len(mapped) == 0 {
-		return
-	}
 	for _, id := range slices.Sorted(maps.Keys(was)) {
 		now, ok := is[id]
 		switch {

@@ -176,7 +176,7 @@ func (c *cli) openBooks(ctx context.Context, cfg *config.Config, name string) (*
 		}
 		return books, books.Close, nil
 	}
-	store, err := access.OpenStore(ctx, cfg, access.Options{SkipServerCheck: c.skipServerCheck})
+	store, err := access.OpenStore(ctx, cfg, c.accessOptions(cfg))
 	if err != nil {
 		return nil, nil, unavailable(err)
 	}

@@ -1,5 +1,11 @@
 package main
 
+import (
+	"testing"
+
+	"github.com/booksync/booksync/schemas"
+)
+
 // Events as `produce` and `explain` read them.
 const (
 	orderJSON = `{"event_id":"e1","occurred_at":"2026-03-01T10:00:00Z","source":"shop","organization":"demo","kind":"CREATED","revision":1,` +
@@ -12,3 +18,21 @@ const (
 	refundJSON = `{"event_id":"e3","occurred_at":"2026-03-02T10:00:00Z","source":"shop","organization":"demo","refund_id":"R1","order_id":"O1",` +
 		`"amount":"5.00","currency":"USD","lines":[],"method":"card","gateway":"stripe","gateway_reference":"re_1","refunded_at":"2026-03-02T10:00:00Z","test":true}`
 )
+
+// avroOrder is orderJSON in single-object encoding.
+func avroOrder(t *testing.T) []byte {
+	t.Helper()
+	codec, err := schemas.NewCodec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := schemas.OrderFromJSON([]byte(orderJSON))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := codec.EncodeOrder(t.Context(), "commerce.orders", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/booksync/booksync/internal/config"
+	"github.com/booksync/booksync/internal/operator/access"
 	"github.com/booksync/booksync/internal/telemetry"
 	"github.com/booksync/booksync/schemas"
 )
@@ -77,7 +79,7 @@ Exit codes:
 	root.PersistentFlags().StringVarP(&c.file, "config", "c", "", "YAML `file` (default $BOOKSYNC_CONFIG)")
 	root.PersistentFlags().StringArrayVar(&c.sets, "set", nil, "one setting as `path=value`, such as http.listen=:8080; may be repeated")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
-	root.AddCommand(c.simulatorCommand(), c.configCommand(), c.produceCommand(), c.authCommand(), c.setupCommand(), c.versionCommand())
+	root.AddCommand(c.runCommand(), c.simulatorCommand(), c.configCommand(), c.produceCommand(), c.explainCommand(), c.authCommand(), c.setupCommand(), c.versionCommand())
 	return root
 }
 
@@ -139,6 +141,15 @@ func (c *cli) load(need config.Need) (*config.Config, error) {
 		return nil, &exitError{code: codeUsage, err: err}
 	}
 	return cfg, nil
+}
+
+// accessOptions let a command's connections warn on stderr, for people.
+func (c *cli) accessOptions(cfg *config.Config) access.Options {
+	log, err := telemetry.NewLogger(c.stderr, cfg.Log.Level, "text")
+	if err != nil { // the level was checked when it was loaded
+		log = slog.New(slog.DiscardHandler)
+	}
+	return access.Options{Log: log, SkipServerCheck: c.skipServerCheck}
 }
 
 // configFile is --config, else BOOKSYNC_CONFIG, else none.

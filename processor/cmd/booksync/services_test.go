@@ -222,7 +222,9 @@ func TestAuth(t *testing.T) {
 func TestAuthTestNamesAMissingScope(t *testing.T) {
 	t.Parallel()
 	s := startServices(t, false)
-	s.sim.Inject(simulator.Fault{Kind: simulator.FaultRevokeScope, Scope: "creditnotes.READ"})
+	if err := s.sim.Inject(simulator.Fault{Kind: simulator.FaultRevokeScope, Scope: "creditnotes.READ"}); err != nil {
+		t.Fatal(err)
+	}
 	r := s.run(t, "", "auth", "test", "demo")
 	if r.code != 1 || !strings.Contains(r.stdout, "refused  ZohoBooks.creditnotes.READ") || !strings.Contains(r.stdout, "a scope is missing") {
 		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)

@@ -140,7 +140,7 @@ func (c *cli) setupDeps(ctx context.Context, cfg *config.Config, o setupOptions)
 	if slices.Contains(o.skip, "books") {
 		return deps, closeAll, nil
 	}
-	store, err := access.OpenStore(ctx, cfg, access.Options{SkipServerCheck: c.skipServerCheck})
+	store, err := access.OpenStore(ctx, cfg, c.accessOptions(cfg))
 	if err != nil {
 		deps.StoreErr = err
 		return deps, closeAll, nil

@@ -1,0 +1,99 @@
+package bench
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/booksync/booksync/internal/testkit"
+	"github.com/booksync/booksync/schemas"
+)
+
+// pipelineRecords is how many orders one round has: a few seconds' work.
+const pipelineRecords = 40_000
+
+// BenchmarkPipeline measures the whole service with orders of known customers against [world.minimalLoop] with the same
+// records, Kafka, Redis and server; the limits are out of the way. Each iteration is one round of both, on fresh topics.
+//
+//	go test ./internal/bench -run '^$' -bench Pipeline -benchtime 3x
+func BenchmarkPipeline(b *testing.B) {
+	var service, minimal time.Duration
+	rounds := 0
+	for b.Loop() {
+		m, s := pipelineRound(b)
+		minimal, service = minimal+m, service+s
+		rounds++
+		b.Logf("round %d: minimal loop %.0f records/s, service %.0f records/s, ratio %.2f", rounds,
+			perSecond(pipelineRecords, m), perSecond(pipelineRecords, s), m.Seconds()/s.Seconds())
+	}
+	b.ReportMetric(perSecond(rounds*pipelineRecords, minimal), "loop-records/s")
+	b.ReportMetric(perSecond(rounds*pipelineRecords, service), "records/s")
+	b.ReportMetric(minimal.Seconds()/service.Seconds(), "ratio")
+	b.ReportMetric(0, "ns/op")
+}
+
+func perSecond(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
+
+// pipelineRound is one measurement of the minimal loop, then one of the service.
+func pipelineRound(b *testing.B) (minimal, service time.Duration) {
+	w, books := newFastWorld(b)
+	const known = 10 // one order of every customer before, so that all are known
+	done := make(chan struct{})
+	stop := w.start(1, countTo(known, done))
+	w.produce(w.orders(0, known)...)
+	await(b, done, known)
+	stop()
+	// A topic of its own for the measured records: the loop reads all of it.
+	w.freshOrders(b)
+	w.produce(w.orders(known, known+pipelineRecords)...)
+	books.again()
+	minimal = w.minimalLoop(b, books, pipelineRecords)
+	books.again()
+	done = make(chan struct{})
+	stop = w.start(1, countTo(pipelineRecords, done))
+	await(b, done, pipelineRecords)
+	service = time.Since(time.Unix(0, books.first.Load()))
+	stop()
+	return minimal, service
+}
+
+func newFastWorld(b testing.TB) (*world, *fastBooks) {
+	var books *fastBooks
+	w := newWorld(b, settings{
+		perMinute: 1_000_000, concurrency: inFlight, simulated: -1, simulatedInFlight: -1,
+		wrap: func(rest http.Handler) http.Handler {
+			books = newFastBooks(rest)
+			return books
+		},
+	})
+	return w, books
+}
+
+// countTo closes done with the n-th outcome, each of which must be a posted document.
+func countTo(n int, done chan<- struct{}) func(*schemas.Outcome) {
+	return func(o *schemas.Outcome) {
+		if o.Status != schemas.StatusPosted {
+			return // await will tell
+		}
+		if n--; n == 0 {
+			close(done)
+		}
+	}
+}
+
+func await(t testing.TB, done <-chan struct{}, n int) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(5 * patience):
+		t.Fatalf("not all of %d orders were posted", n)
+	}
+}
+
+// freshOrders makes the service read another, empty topic of orders.
+func (w *world) freshOrders(t testing.TB) {
+	t.Helper()
+	w.Orders = testkit.Name(t, "bench-orders")
+	w.cfg = w.config("0")
+	testkit.CreateTopics(t, w.Brokers, 6, nil, w.Orders, w.cfg.Topics.DeadLetter(w.Orders))
+}

@@ -1,0 +1,227 @@
+package processtest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/simulator"
+)
+
+// judge compares what is in the topics and in the books with what shop.py says.
+type judge struct {
+	t      *testing.T
+	want   *expected
+	seen   *seen
+	ledger simulator.Ledger
+	calls  simulator.Calls
+
+	duplicates, losses, repeated int
+}
+
+// records: every record that was produced has one outcome, the right one, and a dead letter where it was rejected.
+func (j *judge) records() {
+	t := j.t
+	type expectation struct{ topic, status, class string }
+	wanted := map[string]expectation{}
+	for _, r := range j.want.Records {
+		wanted[r.SHA256] = expectation{r.Topic, r.Status, r.Class}
+	}
+	if len(j.seen.Sources) != len(j.want.Records) || len(wanted) != len(j.want.Records) {
+		t.Fatalf("%d records lie in the topics, %d were produced, %d of them different", len(j.seen.Sources), len(j.want.Records), len(wanted))
+	}
+	ids, at := map[string]int{}, map[place][]outcome{}
+	for _, o := range j.seen.Outcomes {
+		ids[o.OutcomeID]++
+		at[o.place] = append(at[o.place], o)
+		if ids[o.OutcomeID] > 1 {
+			j.repeated++
+			t.Errorf("the outcome of %v is visible %d times", o.place, ids[o.OutcomeID])
+		}
+	}
+	letters := map[place]int{}
+	for _, l := range j.seen.DeadLetters {
+		letters[l.place]++
+	}
+	for i, r := range j.seen.Sources {
+		want := wanted[r.SHA256]
+		outcomes := at[r.place]
+		switch {
+		case want.topic != r.Topic:
+			t.Errorf("%v holds bytes that were not produced to it", r.place)
+			continue
+		case len(outcomes) == 0:
+			j.losses++
+			t.Errorf("%v (%s, %s) has no outcome", r.place, r.Key, want.status)
+			continue
+		}
+		o := outcomes[0]
+		if o.Status != want.status || o.Class != want.class {
+			t.Errorf("%v (%s): %s %s %q, want %s %s", r.place, r.Key, o.Status, o.Class, o.Message, want.status, want.class)
+		}
+		rejected := 0
+		if want.status == "REJECTED" {
+			rejected = 1
+		}
+		if letters[r.place] != rejected {
+			t.Errorf("%v (%s): %d dead letters, want %d", r.place, r.Key, letters[r.place], rejected)
+		}
+		j.seen.Sources[i].Key = r.Key
+	}
+	j.deadLetters()
+	if len(j.seen.Outcomes) != len(j.want.Records) {
+		t.Errorf("%d outcomes are visible, want one for each of %d records", len(j.seen.Outcomes), len(j.want.Records))
+	}
+	if j.seen.Lag != 0 {
+		t.Errorf("%d offsets of the sources are not committed", j.seen.Lag)
+	}
+}
+
+// deadLetters carry the original key and bytes, in the topic of their source.
+func (j *judge) deadLetters() {
+	type content struct{ key, sha256 string }
+	sources := map[place]content{}
+	for _, r := range j.seen.Sources {
+		sources[r.place] = content{r.Key, r.SHA256}
+	}
+	for _, l := range j.seen.DeadLetters {
+		if (content{l.Key, l.SHA256}) != sources[l.place] || l.StoredIn != l.Topic+".dlq" {
+			j.t.Errorf("the dead letter of %v in %s does not carry its key and bytes", l.place, l.StoredIn)
+		}
+	}
+}
+
+// books: one document per key and nothing else, amounts and accounts as the events say.
+func (j *judge) books() {
+	t := j.t
+	byKey := map[string]simulator.LedgerDocument{}
+	documents := 0
+	for _, docs := range [][]simulator.LedgerDocument{j.ledger.Invoices, j.ledger.Payments, j.ledger.CreditNotes} {
+		for _, d := range docs {
+			documents++
+			if _, twice := byKey[d.BusinessID]; twice || d.BusinessID == "" {
+				j.duplicates++
+				t.Errorf("%s %s: another document carries the key %q, or none", d.Type, d.ID, d.BusinessID)
+			}
+			byKey[d.BusinessID] = d
+		}
+	}
+	customers := map[string]bool{}
+	for _, c := range j.ledger.Contacts {
+		if c.BusinessID == "" || customers[c.BusinessID] {
+			j.duplicates++
+			t.Errorf("two contacts carry the key %q, or none", c.BusinessID)
+		}
+		customers[c.BusinessID] = true
+	}
+	b := j.want.Books
+	if want := len(b.Orders) + len(b.Payments) + len(b.Refunds); documents != want {
+		t.Errorf("the books hold %d documents, the events ask for %d", documents, want)
+	}
+	for id, o := range b.Orders {
+		inv, ok := byKey["order:"+id]
+		j.there(ok, "order:"+id)
+		j.same("total of "+id, inv.Total, o.Total)
+		j.same("tax of "+id, inv.Tax, o.Tax)
+		if o.Void != (inv.Status == "void") {
+			t.Errorf("the invoice of %s is %s; cancelled: %v", id, inv.Status, o.Void)
+		}
+		if !o.Void {
+			j.same("balance of "+id, inv.Balance, o.Balance)
+		}
+	}
+	for id, p := range b.Payments {
+		doc, ok := byKey["payment:"+id]
+		j.there(ok, "payment:"+id)
+		j.same("amount of "+id, doc.Total, p.Total)
+		j.same("fee of "+id, doc.BankCharges, p.Fee)
+		j.account(id, doc, p.Gateway)
+	}
+	j.refunds(byKey)
+	j.accounts()
+}
+
+// refunds: each has a credit note and on it one refund entry, from its gateway's account.
+func (j *judge) refunds(byKey map[string]simulator.LedgerDocument) {
+	entries := map[string][]simulator.LedgerDocument{}
+	for _, r := range j.ledger.Refunds {
+		entries[r.ParentID] = append(entries[r.ParentID], r)
+	}
+	if got, want := len(j.ledger.Refunds), len(j.want.Books.Refunds); got != want {
+		j.t.Errorf("the books hold %d refund entries, the events ask for %d", got, want)
+	}
+	for id, r := range j.want.Books.Refunds {
+		note, ok := byKey["refund:"+id]
+		j.there(ok, "refund:"+id)
+		j.same("credit note of "+id, note.Total, r.Total)
+		j.same("rest of the credit note of "+id, note.Balance, decimal.Zero)
+		if n := len(entries[note.ID]); n != 1 {
+			j.duplicates += max(n-1, 0)
+			j.t.Errorf("refund %s has %d refund entries", id, n)
+			continue
+		}
+		j.same("refund entry of "+id, entries[note.ID][0].Total, r.Total)
+		j.account(id, entries[note.ID][0], r.Gateway)
+	}
+}
+
+var clearing = map[string]string{"stripe": simulator.AccountStripe, "paypal": simulator.AccountPayPal}
+
+// accounts: the trial balance, account by account.
+func (j *judge) accounts() {
+	want := j.want.Accounts
+	for name, account := range clearing {
+		j.same(account, j.ledger.Balance(account), want[name])
+	}
+	j.same(simulator.AccountReceivable, j.ledger.Balance(simulator.AccountReceivable), want["receivable"])
+	j.same(simulator.AccountFees, j.ledger.Balance(simulator.AccountFees), want["fees"])
+	sold := decimal.Zero
+	for _, account := range []string{simulator.AccountSales, simulator.AccountShipping, simulator.AccountRounding, simulator.AccountTaxPayable} {
+		sold = sold.Add(j.ledger.Balance(account))
+	}
+	j.same("revenue and taxes", sold, want["sold"])
+	if !j.ledger.Zero || !j.ledger.Sum.IsZero() {
+		j.t.Errorf("the trial balance is not zero: %s %s", j.ledger.Sum, j.ledger.Error)
+	}
+}
+
+func (j *judge) there(ok bool, key string) {
+	if !ok {
+		j.losses++
+		j.t.Errorf("no document carries the key %q", key)
+	}
+}
+
+func (j *judge) same(what string, got, want decimal.Decimal) {
+	if !got.Equal(want) {
+		j.t.Errorf("%s: the books say %s, the events %s", what, got, want)
+	}
+}
+
+func (j *judge) account(id string, doc simulator.LedgerDocument, gateway string) {
+	if doc.Account != clearing[gateway] {
+		j.t.Errorf("%s of %s went over %q, want %q", doc.Type, id, doc.Account, clearing[gateway])
+	}
+}
+
+// limits: never more calls in any 60 s, and never more at the same time, than the organisation may make.
+func (j *judge) limits() {
+	c := j.calls
+	if c.LargestMinute > perMinute || c.LargestInFlight > concurrency || c.Refused > 0 {
+		j.t.Errorf("%d calls within 60 s of %d allowed, %d in flight of %d, %d refused", c.LargestMinute, perMinute, c.LargestInFlight, concurrency, c.Refused)
+	}
+}
+
+// report prints the run's numbers.
+func (j *judge) report(working, whole time.Duration, kills int) {
+	status := map[string]int{}
+	for _, o := range j.seen.Outcomes {
+		status[o.Status]++
+	}
+	j.t.Logf("%d records, %d kills, %v from the last record produced to the last outcome, %v in all", len(j.seen.Sources), kills, working.Round(time.Second), whole.Round(time.Second))
+	j.t.Logf("outcomes %v, dead letters %d; duplicate documents %d, losses %d, repeated outcomes %d", status, len(j.seen.DeadLetters), j.duplicates, j.losses, j.repeated)
+	j.t.Logf("calls %d, at most %d in 60 s of %d, at most %d in flight of %d, refused %d: %s", j.calls.Total, j.calls.LargestMinute, perMinute, j.calls.LargestInFlight,
+		concurrency, j.calls.Refused, fmt.Sprint(j.calls.ByResource))
+}

@@ -1,0 +1,119 @@
+package processtest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// killer kills processes at moments that a seed decides.
+type killer struct {
+	trial
+	w       *world
+	watch   *watcher
+	r       *rand.Rand
+	records int
+	kills   []death
+}
+
+// death is one kill.
+type death struct {
+	victim   int
+	outcomes int // visible before it
+	inFlight int // calls at Zoho just before it
+	owned    int // partitions of the victim
+	resumed  time.Duration
+}
+
+// kill waits until its share of the work is done and calls are in flight, lets some more random time go by, and kills a
+// process. It returns when the victim's partitions are worked on again.
+func (k *killer) kill(t *testing.T, n int) {
+	t.Helper()
+	// The n-th of kills+1 equal parts of the work, somewhere in the first four fifths of it.
+	share := (float64(n) + 0.8*k.r.Float64()) / float64(k.trial.kills+1)
+	d := death{victim: k.r.IntN(k.processes)}
+	k.w.until(t, "the next share of the work", func() bool { return k.watch.distinct() >= int(share*float64(k.records)) }, k.watch)
+	moment := time.NewTimer(time.Duration(k.r.IntN(300)) * time.Millisecond)
+	<-moment.C
+	// A victim that has just been started may own nothing yet.
+	var owned map[string]bool
+	k.w.until(t, "partitions of "+member(d.victim)+" with work in flight", func() bool {
+		d.inFlight = k.w.inFlight(t)
+		owned = k.owned(t, d.victim)
+		return len(owned) > 0 && d.inFlight > 0
+	}, k.watch)
+	d.outcomes, d.owned = k.watch.distinct(), len(owned)
+
+	victim := k.w.processes[d.victim]
+	killed := time.Now()
+	victim.kill()
+	delete(k.w.processes, d.victim)
+	if k.processes == 1 {
+		k.w.start(t, d.victim)
+	}
+	// What the dead one had settled becomes visible later too: only what was settled afterwards is work taken up. A clock
+	// in whole milliseconds.
+	k.w.until(t, "work taken up after the kill", func() bool {
+		for _, s := range k.watch.after(killed) {
+			if owned[s.Topic+"/"+fmt.Sprint(s.Partition)] {
+				d.resumed = s.at.Sub(killed)
+				return true
+			}
+		}
+		return false
+	}, k.watch)
+	if k.processes > 1 {
+		k.w.start(t, d.victim)
+	}
+	k.kills = append(k.kills, d)
+	if d.resumed > sessionTimeout+lease {
+		t.Errorf("kill %d: work was taken up after %v, want at most %v + %v", n+1, d.resumed, sessionTimeout, lease)
+	}
+}
+
+// owned are the partitions that the group's coordinator has assigned to a process, as topic/partition; none while the
+// group is rebalancing.
+func (k *killer) owned(t *testing.T, n int) map[string]bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	groups, err := k.w.admin.DescribeGroups(ctx, k.w.group)
+	if err != nil {
+		t.Fatalf("describing the group: %v", err)
+	}
+	group := groups[k.w.group]
+	if group.Err != nil || group.State != "Stable" {
+		return nil
+	}
+	out := map[string]bool{}
+	for _, m := range group.Members {
+		assigned, ok := m.Assigned.AsConsumer()
+		if !ok || m.ClientID != member(n) {
+			continue
+		}
+		for _, topic := range assigned.Topics {
+			for _, p := range topic.Partitions {
+				out[topic.Topic+"/"+fmt.Sprint(p)] = true
+			}
+		}
+	}
+	return out
+}
+
+// report prints the kills.
+func (k *killer) report(t *testing.T) {
+	t.Helper()
+	times := make([]time.Duration, len(k.kills))
+	for i, d := range k.kills {
+		times[i] = d.resumed
+		t.Logf("kill %2d: process %d with %d partitions, after %d of %d outcomes, %d calls in flight; work went on after %v",
+			i+1, d.victim, d.owned, d.outcomes, k.records, d.inFlight, d.resumed.Round(time.Millisecond))
+	}
+	slices.Sort(times)
+	if n := len(times); n > 0 {
+		t.Logf("resumed after: median %v, longest %v; allowed %v", times[n/2].Round(time.Millisecond), times[n-1].Round(time.Millisecond), sessionTimeout+lease)
+	}
+}

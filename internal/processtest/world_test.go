@@ -1,0 +1,350 @@
+package processtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/testkit"
+)
+
+// Times and limits of the runs. What waits is short, together with what it waits for, so that five kills fit in a minute.
+const (
+	sessionTimeout = 3 * time.Second
+	lease          = 5 * time.Second // longer than callTimeout
+	callTimeout    = 2 * time.Second
+	settleDelay    = 500 * time.Millisecond
+	writeHorizon   = 3 * time.Second // longer than a call and lateLanding
+	lateLanding    = time.Second
+	searchLag      = 300 * time.Millisecond // shorter than settleDelay
+	deadline       = 5 * time.Second        // of a payment whose order never comes
+	latency        = 150 * time.Millisecond // of the simulator's answers, at least
+	jitter         = 250 * time.Millisecond // and what is added at most
+	perMinute      = 1200
+	concurrency    = 10
+	partitions     = 4
+)
+
+// build makes the binary.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "booksync")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./processor/cmd/booksync")
+	cmd.Dir = testkit.Root(t)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building booksync: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// world is one run's services, topics and processes.
+type world struct {
+	tools           tools
+	binary, schemas string
+	dir             string // logs and configuration
+	broker          string
+	admin           *kadm.Client
+	redis           *testkit.RedisServer
+	simulator       string // base URL
+	environ         []string
+
+	orders, payments, refunds, outcomes string
+	group                               string
+
+	processes map[int]*process
+}
+
+// process is one life of a `run`.
+type process struct {
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{}
+	err  error // valid when done is closed
+	once sync.Once
+}
+
+func newWorld(t *testing.T, tools tools, binary string, seed int64) *world {
+	t.Helper()
+	w := &world{
+		tools: tools, binary: binary, schemas: filepath.Join(testkit.Root(t), "schemas"), dir: t.TempDir(),
+		broker: testkit.RealKafka(t).Addrs[0], redis: testkit.OwnRedis(t), processes: map[int]*process{},
+		orders: testkit.Name(t, "pt.orders"), payments: testkit.Name(t, "pt.payments"), refunds: testkit.Name(t, "pt.refunds"),
+		outcomes: testkit.Name(t, "pt.outcomes"), group: testkit.Name(t, "pt"),
+	}
+	w.admin = kadm.NewClient(testkit.Client(t, []string{w.broker}))
+	testkit.CreateTopics(t, []string{w.broker}, partitions, nil, w.orders, w.payments, w.refunds)
+	w.startSimulator(t, seed)
+	w.configure(t)
+	t.Cleanup(func() { w.deleteTopics() })
+	command(t, "env", append(append([]string{"-i"}, w.environ...), w.binary, "setup", "--apply")...)
+	return w
+}
+
+// startSimulator starts `booksync simulator` on a port of the system's choice.
+func (w *world) startSimulator(t *testing.T, seed int64) {
+	t.Helper()
+	cmd := exec.Command(w.binary, "simulator", "--listen", "127.0.0.1:0", "--latency", latency.String(), "--jitter", jitter.String(),
+		"--per-minute", strconv.Itoa(perMinute), "--per-day", "-1", "--concurrency", strconv.Itoa(concurrency), "--seed", strconv.FormatInt(seed, 10))
+	cmd.Env = systemEnviron()
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting the simulator: %v", err)
+	}
+	said := bufio.NewReader(stderr)
+	line, readErr := said.ReadString('\n')
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_, _ = io.Copy(io.Discard, said)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-drained
+		_ = cmd.Wait() // "signal: killed" is what was asked for
+	})
+	_, url, ok := strings.Cut(strings.TrimSpace(line), " at ")
+	if readErr != nil || !ok {
+		t.Fatalf("the simulator said %q, %v", line, readErr)
+	}
+	w.simulator = url
+}
+
+// systemEnviron is our environment without what is meant for booksync.
+func systemEnviron() []string {
+	var out []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "BOOKSYNC_") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+// configure makes the environment of setup and of every run.
+func (w *world) configure(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(w.dir, "booksync.yaml")
+	text := command(t, w.binary, "simulator", "--listen", strings.TrimPrefix(w.simulator, "http://"), "--print-config")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.environ = systemEnviron()
+	for name, value := range map[string]string{
+		"CONFIG":        file,
+		"KAFKA_BROKERS": w.broker, "KAFKA_GROUP": w.group, "KAFKA_SESSION_TIMEOUT": sessionTimeout.String(),
+		"TOPICS_ORDERS": w.orders, "TOPICS_PAYMENTS": w.payments, "TOPICS_REFUNDS": w.refunds, "TOPICS_OUTCOMES": w.outcomes,
+		"TOPICS_AUDIT": w.audit(), "TOPICS_PARTITIONS": strconv.Itoa(partitions),
+		"REDIS_ADDRESSES": w.redis.Addr, "REDIS_TOKEN_KEY": base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
+		"CLAIMS_LEASE": lease.String(), "CLAIMS_RECHECK": "1s",
+		"ZOHO_TIMEOUT": callTimeout.String(), "ZOHO_SETTLE_DELAY": settleDelay.String(), "ZOHO_WRITE_HORIZON": writeHorizon.String(),
+		"ZOHO_CALLS_PER_MINUTE": strconv.Itoa(perMinute), "ZOHO_CONCURRENCY": strconv.Itoa(concurrency),
+		"ZOHO_PAUSE": "1s", "ZOHO_BACK_OFF": "200ms", "ZOHO_BACK_OFF_LIMIT": "2s", "ZOHO_MARK_SENT_EVERY": "500ms",
+		"ORGANIZATIONS_DEMO_DEPENDENCY_DEADLINE": deadline.String(),
+		"HTTP_LISTEN":                            "127.0.0.1:0",
+	} {
+		w.environ = append(w.environ, "BOOKSYNC_"+name+"="+value)
+	}
+}
+
+func (w *world) audit() string { return w.outcomes + ".audit" }
+
+// deleteTopics removes what setup made; testkit removes the sources.
+func (w *world) deleteTopics() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	names := []string{w.outcomes, w.audit()}
+	for _, source := range []string{w.orders, w.payments, w.refunds} {
+		names = append(names, source+".dlq")
+	}
+	_, _ = w.admin.DeleteTopics(ctx, names...) // the broker is thrown away after all
+}
+
+// injectFaults makes Zoho lose answers, let writes land late, and lag in its searches.
+func (w *world) injectFaults(t *testing.T) {
+	t.Helper()
+	body, err := json.Marshal([]simulator.Fault{
+		{Kind: simulator.FaultLostAnswer, Method: "POST", Probability: 0.01},
+		{Kind: simulator.FaultErrorBefore, Probability: 0.005, Status: 502, HTML: true},
+		{Kind: simulator.FaultErrorAfter, Method: "POST", Probability: 0.005},
+		{Kind: simulator.FaultLateLanding, Method: "POST", Path: "/invoices", Probability: 0.005, Delay: lateLanding},
+		{Kind: simulator.FaultLateLanding, Method: "POST", Path: "/creditnotes/*/refunds", Probability: 0.02, Delay: lateLanding},
+		{Kind: simulator.FaultSearchLag, Delay: searchLag},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ask(t, http.MethodPost, "/_simulator/faults", body, nil)
+}
+
+// ledger and calls are what the simulator says over HTTP.
+func (w *world) ledger(t *testing.T) (l simulator.Ledger) {
+	t.Helper()
+	w.ask(t, http.MethodGet, "/_simulator/ledger", nil, &l)
+	return l
+}
+
+func (w *world) calls(t *testing.T) (c simulator.Calls) {
+	t.Helper()
+	w.ask(t, http.MethodGet, "/_simulator/calls", nil, &c)
+	return c
+}
+
+// inFlight are the calls at the simulator right now.
+func (w *world) inFlight(t *testing.T) int {
+	c := w.calls(t)
+	n := c.Total
+	for _, answered := range c.ByStatus {
+		n -= answered
+	}
+	return n
+}
+
+func (w *world) ask(t *testing.T, method, path string, body []byte, into any) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, w.simulator+path, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Close = true // no connection is left behind
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("asking the simulator: %v", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode/100 != 2 {
+		err = errors.New(resp.Status)
+	}
+	if err == nil && into != nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", method, path, err, text)
+	}
+}
+
+// member is the client id of the n-th process, in all its lives.
+func member(n int) string { return fmt.Sprintf("booksync-%d", n) }
+
+// start starts the n-th `run`, with the transactional id it has in every life.
+func (w *world) start(t *testing.T, n int) {
+	t.Helper()
+	p := &process{log: filepath.Join(w.dir, fmt.Sprintf("run-%d.log", n)), done: make(chan struct{})}
+	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p.cmd = exec.Command(w.binary, "run")
+	p.cmd.Stderr, p.cmd.Stdout = out, out
+	p.cmd.Env = append(w.environ[:len(w.environ):len(w.environ)],
+		"BOOKSYNC_KAFKA_CLIENT_ID="+member(n), "BOOKSYNC_KAFKA_TRANSACTIONAL_ID="+w.group+"-"+strconv.Itoa(n))
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("starting booksync run: %v", err)
+	}
+	w.processes[n] = p
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			p.once.Do(func() { t.Logf("the end of %s:\n%s", filepath.Base(p.log), tail(p.log)) })
+		}
+	})
+}
+
+// kill ends the process at once and returns when it is gone. One that has ended is left as it is.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // SIGKILL
+	<-p.done
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// tail is the last part of a log.
+func tail(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err.Error()
+	}
+	const most = 4000
+	if len(text) > most {
+		text = text[len(text)-most:]
+	}
+	return string(text)
+}
+
+// stopAll asks every process to stop and checks that it drained.
+func (w *world) stopAll(t *testing.T) {
+	t.Helper()
+	for n, p := range w.processes {
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Errorf("process %d: %v", n, err)
+		}
+	}
+	for n, p := range w.processes {
+		select {
+		case <-p.done:
+			if p.err != nil {
+				t.Errorf("process %d ended with %v", n, p.err)
+			}
+		case <-time.After(patience):
+			t.Errorf("process %d does not stop", n)
+		}
+	}
+}
+
+// until waits for cond. It fails the test when a process ended that should run, or outcomes are read no more.
+func (w *world) until(t *testing.T, what string, cond func() bool, watching ...*watcher) {
+	t.Helper()
+	w.untilWithin(t, patience, what, cond, watching...)
+}
+
+func (w *world) untilWithin(t *testing.T, d time.Duration, what string, cond func() bool, watching ...*watcher) {
+	t.Helper()
+	testkit.Until(t, d, what, func() bool {
+		for n, p := range w.processes {
+			if p.ended() {
+				t.Fatalf("process %d ended by itself: %v\n%s", n, p.err, tail(p.log))
+			}
+		}
+		for _, s := range watching {
+			if err := s.failed(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return cond()
+	})
+}
