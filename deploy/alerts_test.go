@@ -110,7 +110,6 @@ func scrape(t *testing.T) (names, labels map[string]bool) {
 	m.Settled(ctx, telemetry.Settled{Workflow: "order", Organization: "o", Status: "REJECTED", Class: "rejected.tax"}, time.Second)
 	m.PaymentCompared(ctx, "o", telemetry.PaymentMatch)
 	m.Call(ctx, telemetry.Call{Organization: "o", Resource: "invoices", Method: "POST", Status: 201}, time.Second, time.Second)
-	m.TokenRefresh(ctx, "o", "ok")
 	m.InDoubt(ctx, "order", "o", "found")
 	m.Webhook(ctx, "v", "ok", time.Second)
 	m.Reconciled(ctx, "o", time.Second, map[string]int{"missing_in_books": 1})

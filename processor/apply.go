@@ -102,6 +102,7 @@ func look[T any](a *attempt, step string, find func() (*T, error), adopt func(*T
 	if err != nil {
 		return nil, a.failed("looking for the "+step, err)
 	}
+	a.looked(doc != nil)
 	if doc == nil {
 		return nil, nil
 	}
@@ -134,4 +135,13 @@ func (a *attempt) documentURL(kind, id string) string {
 		return ""
 	}
 	return a.tenant.org().AppURL + "#/" + kind + "/" + id
+}
+
+// looked counts what looking for a write in doubt found.
+func (a *attempt) looked(found bool) {
+	result := "absent"
+	if found {
+		result = "found"
+	}
+	a.p.looked(a.workflow, a.Organization, result)
 }

@@ -187,6 +187,7 @@ func (a *attempt) once(step string, fenced bool, intents map[string]*OrderState,
 		if done, err = written(); err != nil {
 			return a.failed("looking for the "+step, err)
 		}
+		a.looked(done)
 	}
 	if !done {
 		if err := a.write(step, intents, write); err != nil {

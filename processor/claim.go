@@ -246,16 +246,16 @@ func (a *attempt) behindPending(ans *ClaimAnswer) *ending {
 	if a.fewerPending(ans); len(a.w.pending) == 0 {
 		return nil
 	}
-	if a.w.wait.started { // registered already: one of them is unfinished still
-		return a.waitFor(ans)
+	if a.askedPending { // they were among the needs and are done, yet listed: not to be asked for in a circle
+		return a.parkFor(parkDependency, time.Second)
 	}
+	a.askedPending = true
 	// Give back, and ask again with the pending payments among the needs, which registers for their wake-ups.
 	if err := a.p.claims.Release(a.ctx, a.handle); err != nil {
 		return a.storeAway(err)
 	}
 	a.stopRenewing()
 	a.handle = nil
-	a.w.wait.started = true
 	return a.claim()
 }
 

@@ -54,7 +54,7 @@ type event struct {
 // outage and parks.
 func (a *attempt) decode() *ending {
 	if a.event != nil {
-		return nil
+		return a.configured()
 	}
 	rec := a.d.Record
 	e := &event{workflow: a.p.workflowOf(rec.Topic), coordinates: coordinatesOf(rec)}
@@ -83,12 +83,18 @@ func (a *attempt) decode() *ending {
 	if err != nil {
 		return a.undecoded(err)
 	}
+	e.tenant = a.p.tenants[e.Organization]
 	a.w.event = e
-	if e.tenant = a.p.tenants[e.Organization]; e.tenant == nil {
-		return &ending{reject: reject("rejected.organization",
-			"organisation %q is not configured: add it to the configuration, then replay", e.Organization)}
+	return a.configured()
+}
+
+// configured rejects events of organisations that nobody configured.
+func (a *attempt) configured() *ending {
+	if a.tenant != nil {
+		return nil
 	}
-	return nil
+	return &ending{reject: reject("rejected.organization",
+		"organisation %q is not configured: add it to the configuration, then replay", a.Organization)}
 }
 
 // undecoded is the ending of a record whose bytes were not understood.

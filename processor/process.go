@@ -117,6 +117,8 @@ type Deps struct {
 	Log      *slog.Logger
 	// Wake makes lanes of this replica that wait for the keys due at once; a hint.
 	Wake func(keys ...string)
+	// InDoubt is told what looking for a write in doubt found: found or absent.
+	InDoubt func(workflow Workflow, organization, result string)
 	// Compared is told how Zoho's answer to a payment compared with its event: match, amount, currency or status.
 	Compared func(organization, result string)
 }
@@ -137,6 +139,7 @@ type Processor struct {
 	log      *slog.Logger
 	wake     func(keys ...string)
 	compared func(organization, result string)
+	looked   func(workflow Workflow, organization, result string)
 	tenants  map[string]*tenant
 
 	life   context.Context // of what runs beside the records: probes and mark-sent batches
@@ -160,7 +163,7 @@ func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
 	}
 	p := &Processor{
 		cfg: cfg.WithDefaults(), codec: deps.Codec, claims: deps.Claims, progress: deps.Progress, clock: deps.Clock,
-		log: deps.Log, wake: deps.Wake, compared: deps.Compared, tenants: make(map[string]*tenant, len(tenants)),
+		log: deps.Log, wake: deps.Wake, compared: deps.Compared, looked: deps.InDoubt, tenants: make(map[string]*tenant, len(tenants)),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -170,6 +173,9 @@ func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
 	}
 	if p.compared == nil {
 		p.compared = func(string, string) {}
+	}
+	if p.looked == nil {
+		p.looked = func(Workflow, string, string) {}
 	}
 	p.life, p.cancel = context.WithCancel(context.Background())
 	for _, t := range tenants {
@@ -243,6 +249,7 @@ func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
 type ending struct {
 	reject    *Rejection
 	duplicate string // the reason: same or stale
+	posted    bool   // the books hold what this very record wrote: a.result says what
 	stored    []byte // the verdict is in the claim already: publish it again
 	park      *Park
 	lost      bool // the claim was taken by somebody else: back to the claim step
@@ -256,6 +263,7 @@ type Work struct {
 	// attempts are the counted failures, tries all runs; failedAt is the first failure.
 	attempts int
 	tries    int
+	failures int // calls that failed, counted or not, since one went through; for the back-off
 	failedAt time.Time
 	// writesSeen is the organisation's count of successful writes at the last failure: a failure counts as an attempt
 	// only if another write succeeded since.
@@ -266,8 +274,11 @@ type Work struct {
 	pendingSeen bool
 	// adopted are orders found in the books because Redis has no claim of theirs.
 	adopted map[string]*OrderState
-	// looked says that the books were searched for what this record waits for.
-	looked bool
+	// paid are payments that this refund needs and that were found in the books.
+	paid []string
+	// looked says that the books were searched for what this record waits for, lookedLast that this was done when its
+	// time was over.
+	looked, lookedLast bool
 	// refusedAt is when a create was first refused because of its key though nothing was found under it.
 	refusedAt time.Time
 	// invoice is the order's invoice once this delivery has created or found it.
@@ -296,13 +307,17 @@ type attempt struct {
 	renewal *renewal
 	epoch   *Epoch
 	entry   ClaimEntry
+	known   map[string]ClaimEntry // the claims of the event's orders
 	prog    progress
 	states  map[string]*OrderState // of the event's orders
 	inDoubt doubt
 	// intended: an intent of this attempt stands in the orders' states.
 	intended bool
-	// refusedWrite: the last write was plainly refused, so its mark in the claim says too much.
-	refusedWrite bool
+	// wrote: this attempt marked a write of its own.
+	wrote bool
+	// answered: how the last write ended is known, and the steps tell it where it was done, so its mark in the claim says
+	// too much.
+	answered bool
 
 	result result
 }

@@ -59,7 +59,7 @@ func (b *sentBatcher) flush() {
 	batch := b.waiting
 	b.waiting = nil
 	b.timer.Stop()
-	b.background(func(ctx context.Context) { b.send(zohobooks.WithClass(ctx, zohobooks.ClassOrder), batch) })
+	b.background(func(ctx context.Context) { b.send(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), batch) })
 }
 
 // send marks a batch. A refusal of the whole because of one is found out one by one.

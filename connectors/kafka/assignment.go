@@ -38,6 +38,8 @@ type partition struct {
 	parked       int
 	reasons      map[string]int // parked by reason
 	paused       bool
+	full         bool  // a bound other than that of fetched bytes is reached
+	easy         bool  // far enough from every bound to be fetched again
 	committed    int64 // last position known to be committed by this assignment, -1 before
 }
 

@@ -81,7 +81,7 @@ type Config struct {
 	SettleRecords int
 	// MaxRecordsPerPartition bounds the records of a partition that are in lanes, running or unpublished; parked ones are not counted. Default: 1,000 records.
 	MaxRecordsPerPartition int
-	// MaxFetchedBytesPerPartition is from how many fetched and not yet started bytes on a partition is not fetched. Default: 1,048,576 bytes.
+	// MaxFetchedBytesPerPartition is from how many fetched and not yet started bytes on a partition is not fetched while others are. Default: 2,097,152 bytes.
 	MaxFetchedBytesPerPartition int
 	// MaxParkedPerPartition is from how many parked records on a partition takes no new ones. Default: 500 records.
 	MaxParkedPerPartition int
@@ -116,7 +116,7 @@ func (c Config) WithDefaults() Config {
 	or(&c.SettleEvery, 100*time.Millisecond)
 	or(&c.SettleRecords, 500)
 	or(&c.MaxRecordsPerPartition, 1000)
-	or(&c.MaxFetchedBytesPerPartition, 1<<20)
+	or(&c.MaxFetchedBytesPerPartition, 2<<20)
 	or(&c.MaxParkedPerPartition, 500)
 	or(&c.MaxUnpublished, 10_000)
 	or(&c.MetadataLimit, 4096)

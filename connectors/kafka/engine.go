@@ -25,6 +25,8 @@ type Engine struct {
 	state      state
 	passed     passedCache
 
+	transactions atomic.Int64 // committed
+
 	work       context.Context // the handlers', over all lives
 	cancelWork context.CancelFunc
 	workers    sync.WaitGroup

@@ -119,7 +119,7 @@ func (k *kit) create(topics ...Topic) {
 			return err == nil && found[topic.Name].Partitions == topic.Partitions
 		})
 	}
-	if k.fake == nil && os.Getenv("KEEP") == "" {
+	if k.fake == nil {
 		k.t.Cleanup(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()

@@ -286,17 +286,12 @@ func (l *life) forgetGone() {
 	l.pool.forget(dropped)
 }
 
-// pausing decides which partitions are fetched, and answers whether any takes records now.
+// pausing decides which partitions are fetched, and answers whether any takes records now. While none does there is no poll, and the client's own buffer
+// is the back-pressure; pausing a partition makes the client throw away what it has fetched of it.
 func (l *life) pausing() (hungry bool) {
-	var pause, resume map[string][]int32
-	note := func(m *map[string][]int32, p *partition) {
-		if *m == nil {
-			*m = make(map[string][]int32)
-		}
-		(*m)[p.topic] = append((*m)[p.topic], p.partition)
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	hungry = len(l.parts) == 0
 	for _, p := range l.parts {
 		if p.alarm != "" {
 			continue
@@ -306,19 +301,29 @@ func (l *life) pausing() (hungry bool) {
 			r := p.tracker.room(l.cfg.MetadataLimit / 4 * 3)
 			room = r.left
 		}
-		full := l.blocked || p.parked >= l.cfg.MaxParkedPerPartition || room <= 0 || p.backlogBytes >= l.cfg.MaxFetchedBytesPerPartition
-		// Resuming throws away nothing, pausing may throw away a fetch: wait for a little more room than one record's.
-		again := !full && len(p.backlog) == 0 && p.parked <= l.cfg.MaxParkedPerPartition*9/10 && room > l.cfg.MetadataLimit/16
+		p.full = l.blocked || p.parked >= l.cfg.MaxParkedPerPartition || room <= 0
+		// Resuming after the first record that leaves would pause again at once.
+		p.easy = !p.full && len(p.backlog) == 0 && p.parked <= l.cfg.MaxParkedPerPartition*9/10 && room > l.cfg.MetadataLimit/16
+		if (!p.paused && !p.full || p.paused && p.easy) && len(p.backlog) == 0 && p.inFlight < l.cfg.MaxRecordsPerPartition {
+			hungry = true
+		}
+	}
+	var pause, resume map[string][]int32
+	note := func(m *map[string][]int32, p *partition) {
+		if *m == nil {
+			*m = make(map[string][]int32)
+		}
+		(*m)[p.topic] = append((*m)[p.topic], p.partition)
+	}
+	for _, p := range l.parts {
 		switch {
-		case full && !p.paused:
+		case p.alarm != "":
+		case !p.paused && (p.full || hungry && p.backlogBytes >= l.cfg.MaxFetchedBytesPerPartition):
 			p.paused = true
 			note(&pause, p)
-		case p.paused && again:
+		case p.paused && p.easy:
 			p.paused = false
 			note(&resume, p)
-		}
-		if !p.paused && len(p.backlog) == 0 && p.inFlight < l.cfg.MaxRecordsPerPartition {
-			hungry = true
 		}
 	}
 	if pause != nil {
@@ -327,7 +332,7 @@ func (l *life) pausing() (hungry bool) {
 	if resume != nil {
 		l.cl.ResumeFetchPartitions(resume)
 	}
-	return hungry || len(l.parts) == 0
+	return hungry
 }
 
 // String names the partition in errors.

@@ -148,6 +148,7 @@ func (l *life) published(s *settlement) {
 		l.settleAt = now.Add(l.cfg.SettleEvery)
 	}
 	l.settled += int64(len(s.batch))
+	l.transactions.Add(1)
 	l.moveAt = now.Add(moveEvery)
 	l.state.progressed(now)
 	l.pool.forget(len(s.batch))

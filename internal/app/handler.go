@@ -32,8 +32,13 @@ func (h *handler) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
 		Record: rec, Attempt: d.Attempt, Leaving: d.Leaving(), Committed: d.Resumed.Committed, Epoch: d.Resumed.Epoch, End: d.Resumed.End,
 		TraceID: telemetry.TraceID(ctx), Work: work,
 	}
+	if d.Attempt == 1 {
+		h.telemetry.Metrics.Consumed(ctx, rec.Topic, h.group)
+	}
+	started := time.Now()
 	v := h.job.Process(ctx, pd)
 	d.State = pd.Work
+	h.telemetry.Metrics.Processed(ctx, rec.Topic, h.group, unsettled(v), time.Since(started))
 	switch {
 	case v.Park != nil:
 		span.Text("booksync.parked", v.Park.Reason)
@@ -50,22 +55,41 @@ func (h *handler) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
 			setHeader(m.TooLarge, "traceparent", traceParent)
 		}
 	}
-	if out := v.Outcome; out != nil {
-		span.Text("booksync.status", string(out.Status))
-		age := time.Duration(-1)
-		if at := v.OccurredAt; !at.IsZero() {
-			age = max(time.Since(at), 0)
-		}
-		ctx = context.WithoutCancel(ctx)
-		result.Published = func() { h.published(ctx, out, age, v.Touched) }
+	if v.Outcome != nil {
+		span.Text("booksync.status", string(v.Outcome.Status))
 	}
+	ctx = context.WithoutCancel(ctx)
+	result.Published = func() { h.published(ctx, v) }
 	return result
 }
 
-func (h *handler) published(ctx context.Context, out *schemas.Outcome, age time.Duration, touched bool) {
-	s := telemetry.Settled{Workflow: out.Workflow, Organization: out.Organization, Status: string(out.Status), Touched: touched}
+// unsettled says why an attempt ended without a verdict; "" when it has one.
+func unsettled(v processor.Verdict) string {
+	switch {
+	case v.Park != nil:
+		return v.Park.Reason
+	case v.Released:
+		return "released"
+	}
+	return ""
+}
+
+// published counts what a transaction made visible.
+func (h *handler) published(ctx context.Context, v processor.Verdict) {
+	for _, m := range v.Publish {
+		h.telemetry.Metrics.Sent(ctx, m.Record.Topic, 1)
+	}
+	out := v.Outcome
+	if out == nil {
+		return // published before, as far as the counts go
+	}
+	s := telemetry.Settled{Workflow: out.Workflow, Organization: out.Organization, Status: string(out.Status), Touched: v.Touched}
 	if out.Error != nil {
 		s.Class = out.Error.Class
+	}
+	age := time.Duration(-1)
+	if !v.OccurredAt.IsZero() {
+		age = max(time.Since(v.OccurredAt), 0)
 	}
 	h.telemetry.Metrics.Settled(ctx, s, age)
 	if h.observe != nil {

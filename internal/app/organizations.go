@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -178,22 +177,3 @@ type SetupError struct{ Message string }
 
 // Error says what, and how to mend it.
 func (e *SetupError) Error() string { return e.Message }
-
-// BooksClient builds the client of one configured organisation.
-func BooksClient(cfg *config.Config, name string, opts ...zohobooks.Option) (*zohobooks.Client, error) {
-	c, err := zohobooks.New(cfg.BooksConfig(name), opts...)
-	if err != nil {
-		return nil, fmt.Errorf("organisation %s: %w", name, err)
-	}
-	return c, nil
-}
-
-// names are the organisations' names, sorted.
-func names(cfg *config.Config) []string {
-	out := make([]string, 0, len(cfg.Organizations))
-	for name := range cfg.Organizations {
-		out = append(out, name)
-	}
-	slices.SortFunc(out, strings.Compare)
-	return out
-}

@@ -29,7 +29,7 @@ func (s *Service) serve(ctx context.Context) (func(), error) {
 		Ready: []telemetry.Check{
 			{Name: "organizations", Func: func(context.Context) error { return s.why() }},
 			{Name: "kafka", Func: s.kafkaReady},
-			{Name: "redis", Func: s.redis.Ping},
+			{Name: "redis", Func: s.store.Client.Ping},
 		},
 	})
 	if err != nil {
@@ -116,8 +116,15 @@ func (s *Service) state(ctx context.Context) telemetry.State {
 	if e := s.engine.Load(); e != nil {
 		st := e.Status()
 		out.Parked, out.Unpublished = st.Parked, st.Unpublished
+		ends, err := e.AllEnds(ctx)
+		if err != nil {
+			s.log.Debug("log ends not read, no lag is shown", "error", err.Error())
+		}
 		for _, p := range st.Partitions {
 			ps := telemetry.PartitionState{Topic: p.Topic, Partition: p.Partition, Lag: -1}
+			if end, ok := ends[p.Topic][p.Partition]; ok && p.Position >= 0 {
+				ps.Lag = max(end-p.Position, 0)
+			}
 			if !p.OldestUnsettled.IsZero() {
 				ps.OldestUnsettled = time.Since(p.OldestUnsettled)
 			}
@@ -128,9 +135,9 @@ func (s *Service) state(ctx context.Context) telemetry.State {
 	if job := s.job.Load(); job != nil {
 		gates = job.Gates()
 	}
-	for _, name := range names(s.cfg) {
+	for _, name := range s.cfg.OrganizationNames() {
 		o := telemetry.OrganizationState{Name: name, MinuteRemaining: -1, DayRemaining: -1, TokenExpiresIn: -1, ReconciledAgo: -1}
-		if b, err := s.budget.State(ctx, name); err == nil {
+		if b, err := s.store.Budget.State(ctx, name); err == nil {
 			o.MinuteRemaining = b.Left
 			if b.DayLimit > 0 {
 				o.DayRemaining = b.DayRemaining

@@ -14,6 +14,7 @@ import (
 	"github.com/booksync/booksync/connectors/kafka"
 	"github.com/booksync/booksync/connectors/redis"
 	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/internal/access"
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/telemetry"
 	"github.com/booksync/booksync/processor"
@@ -36,9 +37,8 @@ type Service struct {
 	log    *slog.Logger
 	tel    *telemetry.Telemetry
 	codec  *schemas.Codec
-	redis  *redis.Client
+	store  *access.Store
 	claims *claims
-	budget *redis.Budget
 	admin  *kafka.Admin
 	books  map[string]*zohobooks.Client
 	job    atomic.Pointer[processor.Processor]
@@ -73,89 +73,32 @@ func (s *Service) build(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if s.codec, err = Codec(s.cfg); err != nil {
+	if s.codec, err = access.Codec(s.cfg); err != nil {
 		return err
 	}
-	if s.admin, err = Admin(s.cfg); err != nil {
+	if s.admin, err = access.Admin(s.cfg); err != nil {
 		return err
 	}
-	rc, err := s.cfg.RedisConfig(s.log)
+	s.store, err = access.OpenStore(ctx, s.cfg, access.Options{Log: s.log, SkipServerCheck: s.opts.RedisSkipServerCheck})
 	if err != nil {
 		return err
 	}
-	rc.SkipServerCheck = s.opts.RedisSkipServerCheck
-	if s.redis, err = redis.Open(ctx, rc); err != nil {
-		return err
+	if !s.store.SharesTokens() {
+		s.log.Warn("no redis.token_key: access tokens are not shared, every replica asks for its own")
 	}
-	rClaims, err := redis.NewClaims(s.redis, s.cfg.ClaimsConfig())
+	inRedis, err := redis.NewClaims(s.store.Client, s.cfg.ClaimsConfig())
 	if err != nil {
 		return err
 	}
 	s.claims = &claims{
-		client: s.redis, claims: rClaims, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
+		client: s.store.Client, claims: inRedis, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
 	}
-	if s.budget, err = redis.NewBudget(s.redis, s.cfg.BudgetConfig()); err != nil {
-		return err
-	}
-	store, err := s.tokenStore()
-	if err != nil {
-		return err
-	}
-	for _, name := range names(s.cfg) {
-		opts := []zohobooks.Option{
-			zohobooks.WithLimiter(&limiter{budget: s.budget, organization: name}), zohobooks.WithObserver(s.called(name)),
-		}
-		if store != nil {
-			opts = append(opts, zohobooks.WithTokenStore(store))
-		}
-		if s.books[name], err = BooksClient(s.cfg, name, opts...); err != nil {
+	for _, name := range s.cfg.OrganizationNames() {
+		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name))); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Codec is the codec that the configuration asks for.
-func Codec(cfg *config.Config) (*schemas.Codec, error) {
-	var opts []schemas.Option
-	registry, ok, err := cfg.RegistryConfig()
-	if err != nil {
-		return nil, err
-	}
-	if ok {
-		opts = append(opts, schemas.WithRegistry(registry))
-	}
-	codec, err := schemas.NewCodec(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("building the codec: %w", err)
-	}
-	return codec, nil
-}
-
-// Admin is a client for topics and offsets.
-func Admin(cfg *config.Config) (*kafka.Admin, error) {
-	kc, err := cfg.KafkaConfig()
-	if err != nil {
-		return nil, err
-	}
-	return kafka.NewAdmin(kc)
-}
-
-// tokenStore shares tokens between replicas where a key is configured; nil keeps them in memory, each replica its own.
-func (s *Service) tokenStore() (zohobooks.TokenStore, error) {
-	keys, err := s.cfg.Redis.TokenKeys()
-	if err != nil {
-		return nil, fmt.Errorf("redis.token_key: %w", err)
-	}
-	if len(keys) == 0 {
-		s.log.Warn("no redis.token_key: access tokens are not shared, every replica asks for its own")
-		return nil, nil
-	}
-	tc := redis.TokenStoreConfig{CurrentKey: keys[0]}
-	if len(keys) > 1 {
-		tc.PreviousKey = keys[1]
-	}
-	return redis.NewTokenStore(s.redis, tc)
 }
 
 // called counts a call of an organisation.
@@ -191,6 +134,9 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 	}
 	job, err := processor.New(s.cfg.ProcessorConfig(telemetry.Version()), processor.Deps{
 		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: wallClock{}, Log: s.log, Wake: wake,
+		InDoubt: func(workflow processor.Workflow, organization, result string) {
+			s.tel.Metrics.InDoubt(context.Background(), string(workflow), organization, result)
+		},
 		Compared: func(organization, result string) {
 			s.tel.Metrics.PaymentCompared(context.Background(), organization, telemetry.PaymentResult(result))
 		},
@@ -244,7 +190,7 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 		case <-done:
 		}
 	})
-	s.log.Info("consuming", "group", s.cfg.Kafka.Group, "topics", kc.Topics, "organizations", names(s.cfg))
+	s.log.Info("consuming", "group", s.cfg.Kafka.Group, "topics", kc.Topics, "organizations", s.cfg.OrganizationNames())
 	err = engine.Run(ctx)
 	s.log.Info("stopped")
 	return err
@@ -254,7 +200,7 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 // ends. What a person must mend is logged and shown by /readyz, and tried again: nothing is consumed before.
 func (s *Service) organizations(ctx context.Context) ([]*processor.Organization, error) {
 	var orgs []*processor.Organization
-	for _, name := range names(s.cfg) {
+	for _, name := range s.cfg.OrganizationNames() {
 		for n := 0; ; n++ {
 			org, err := OrganizationOf(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), name, s.cfg.Organizations[name], s.books[name])
 			if err == nil {
@@ -300,8 +246,8 @@ func (s *Service) Close() {
 	for _, b := range s.books {
 		b.Close()
 	}
-	if s.redis != nil {
-		_ = s.redis.Close()
+	if s.store != nil {
+		s.store.Close()
 	}
 	if s.admin != nil {
 		s.admin.Close()

@@ -59,6 +59,7 @@ type loop struct {
 	left int
 	open map[int32]*openOffsets
 	done chan struct{}
+	once sync.Once
 }
 
 // openOffsets are a partition's: everything below next is done.
@@ -88,6 +89,9 @@ func (l *loop) run(books *fastBooks) time.Duration {
 			if ctx.Err() != nil {
 				return
 			}
+			if err := fetches.Err(); err != nil {
+				l.fail("polling: %v", err)
+			}
 			for it := fetches.RecordIter(); !it.Done(); {
 				select {
 				case records <- it.Next():
@@ -104,13 +108,13 @@ func (l *loop) run(books *fastBooks) time.Duration {
 func (l *loop) handle(ctx context.Context, r *kgo.Record) {
 	native, _, err := l.codec.NativeFromBinary(r.Value[singleObjectHeader:])
 	if err != nil {
-		l.t.Errorf("decoding: %v", err)
+		l.fail("decoding: %v", err)
 		return
 	}
 	order := native.(map[string]any)
 	id := order["order_id"].(string)
 	if _, err := l.rdb.SetNX(ctx, l.w.Name+":loop:"+id, "1", time.Hour).Result(); err != nil {
-		l.t.Errorf("claiming: %v", err)
+		l.fail("claiming: %v", err)
 		return
 	}
 	lines := order["lines"].([]any)
@@ -121,31 +125,39 @@ func (l *loop) handle(ctx context.Context, r *kgo.Record) {
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
-		l.t.Errorf("encoding: %v", err)
+		l.fail("encoding: %v", err)
 		return
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.w.URL+"/books/v3/invoices?organization_id="+zohoID, bytes.NewReader(text))
 	if err != nil {
-		l.t.Errorf("building the request: %v", err)
+		l.fail("building the request: %v", err)
 		return
 	}
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := l.http.Do(req)
 	if err != nil {
-		l.t.Errorf("posting: %v", err)
+		l.fail("posting: %v", err)
 		return
 	}
 	answer, err := io.ReadAll(resp.Body)
 	if _ = resp.Body.Close(); err != nil || resp.StatusCode != http.StatusCreated {
-		l.t.Errorf("posting: %d, %v", resp.StatusCode, err)
+		l.fail("posting: %d, %v", resp.StatusCode, err)
 		return
 	}
 	value := append([]byte("posted "), answer[len(`{"code":0,"message":`):100]...)
 	l.cl.Produce(ctx, &kgo.Record{Topic: l.w.cfg.Topics.Outcomes, Key: r.Key, Value: value}, func(_ *kgo.Record, err error) {
 		if err != nil && ctx.Err() == nil {
-			l.t.Errorf("producing: %v", err)
+			l.fail("producing: %v", err)
 		}
 		l.finished(r)
+	})
+}
+
+// fail notes the first error; the measurement is over.
+func (l *loop) fail(format string, args ...any) {
+	l.once.Do(func() {
+		l.t.Errorf(format, args...)
+		close(l.done)
 	})
 }
 
@@ -166,7 +178,7 @@ func (l *loop) finished(r *kgo.Record) {
 		o.next++
 	}
 	if l.left--; l.left == 0 {
-		close(l.done)
+		l.once.Do(func() { close(l.done) })
 	}
 }
 

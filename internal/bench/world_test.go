@@ -3,8 +3,10 @@ package bench
 import (
 	"context"
 	"encoding/base64"
+	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -109,7 +111,7 @@ func newWorld(t testing.TB, s settings) *world {
 		handler = s.wrap(handler)
 	}
 	cluster := testkit.Kafka(t)
-	addr, isReal := testkit.Redis(t)
+	addr, isReal := startRedis(t)
 	w.place = place{
 		Brokers: cluster.Addrs, Redis: addr, RealRedis: isReal, URL: listen(t, w.calls.before(handler)), Name: testkit.Name(t, "bench"),
 		PerMinute: s.perMinute, Concurrency: s.concurrency, Window: s.window,
@@ -126,6 +128,20 @@ func newWorld(t testing.TB, s settings) *world {
 		t.Fatalf("building the codec: %v", err)
 	}
 	return w
+}
+
+// startRedis is testkit.Redis but for its embedded one, which looks at every key with every command.
+func startRedis(t testing.TB) (addr string, isReal bool) {
+	t.Helper()
+	if os.Getenv(testkit.EnvRedis) != "" {
+		return testkit.Redis(t)
+	}
+	addr, stop, err := simulator.StartRedis()
+	if err != nil {
+		t.Fatalf("starting Redis: %v", err)
+	}
+	t.Cleanup(stop)
+	return addr, false
 }
 
 func orElse(n, other int) int {
@@ -161,7 +177,7 @@ func (w *world) start(n int, observe func(*schemas.Outcome)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var replicas sync.WaitGroup
 	for i := range n {
-		service, err := app.New(ctx, w.config(string(rune('0'+i))), app.Options{Observe: observe, RedisSkipServerCheck: !w.RealRedis})
+		service, err := app.New(ctx, w.config(string(rune('0'+i))), app.Options{Log: benchLog, Observe: observe, RedisSkipServerCheck: !w.RealRedis})
 		if err != nil {
 			cancel()
 			w.t.Fatalf("building the service: %v", err)
@@ -225,3 +241,5 @@ func (w *world) record(ctx context.Context, event any) *kgo.Record {
 	}
 	return &r
 }
+
+var benchLog = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))

@@ -2,13 +2,12 @@ package demo
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"maps"
 
 	"github.com/booksync/booksync/schemas"
 )
@@ -83,26 +82,33 @@ func (w *world) report(s *sample, found *seen, took time.Duration) *Report {
 	}
 	r.LedgerEqual = len(c.problems) == 0
 	r.Problems = append(unexpected[:min(len(unexpected), maxProblems)], c.problems[:min(len(c.problems), maxProblems)]...)
-	r.callsPerSettled(found)
+	r.callsPerSettled(s, found, at)
 	return r
 }
 
-// callsPerSettled are the calls of posted events, those for contacts and the shared mark-sent calls apart.
-func (r *Report) callsPerSettled(found *seen) {
+// callsPerSettled are the calls of posted events, those for contacts and the shared mark-sent calls apart. Cancellations
+// are counted by themselves: they read the invoice before they take it back.
+func (r *Report) callsPerSettled(s *sample, found *seen, at map[place][]*schemas.Outcome) {
 	calls, posted := map[string]int64{}, map[string]int64{}
-	for _, out := range found.outcomes {
-		if out.Status == schemas.StatusPosted {
-			calls[out.Workflow] += out.Calls
-			posted[out.Workflow]++
+	for _, e := range s.emissions {
+		outs := at[found.where[e]]
+		if len(outs) == 0 || outs[0].Status != schemas.StatusPosted {
+			continue
 		}
+		kind := e.workflow
+		if e.order != nil && e.order.Kind == schemas.OrderCancelled {
+			kind = "cancellation"
+		}
+		calls[kind] += outs[0].Calls
+		posted[kind]++
 	}
 	for resource, n := range r.Calls {
 		if strings.Contains(resource, "/contacts") {
 			calls["order"] -= int64(n)
 		}
 	}
-	for workflow, n := range posted {
-		r.CallsPerSettled[workflow] = math.Round(float64(calls[workflow])/float64(n)*1000) / 1000
+	for kind, n := range posted {
+		r.CallsPerSettled[kind] = math.Round(float64(calls[kind])/float64(n)*1000) / 1000
 	}
 }
 

@@ -108,20 +108,26 @@ func (w *world) produce(t *testing.T, seed int64, orders int) *expected {
 // command runs a program to its end and returns what it printed.
 func command(t *testing.T, name string, args ...string) []byte {
 	t.Helper()
+	return commandIn(t, os.Environ(), name, args...)
+}
+
+// commandIn is command with an environment of its own.
+func commandIn(t *testing.T, environ []string, name string, args ...string) []byte {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Env, cmd.Stdout, cmd.Stderr = environ, &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %s: %v\n%s", filepath.Base(name), strings.Join(args, " "), err, stderr.Bytes())
+		t.Fatalf("%s %s: %v\n%s\n%s", filepath.Base(name), strings.Join(args, " "), err, stderr.Bytes(), stdout.Bytes())
 	}
 	return stdout.Bytes()
 }
 
 // seen is what reader.py finds in the topics.
 type seen struct {
-	Outcomes []outcome
+	Outcomes    []outcome
 	DeadLetters []struct {
 		place
 		Key      string

@@ -94,7 +94,7 @@ func newWorld(t *testing.T, tools tools, binary string, seed int64) *world {
 	w.startSimulator(t, seed)
 	w.configure(t)
 	t.Cleanup(func() { w.deleteTopics() })
-	command(t, "env", append(append([]string{"-i"}, w.environ...), w.binary, "setup", "--apply")...)
+	commandIn(t, w.environ, w.binary, "setup", "--apply")
 	return w
 }
 
@@ -145,7 +145,7 @@ func systemEnviron() []string {
 func (w *world) configure(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(w.dir, "booksync.yaml")
-	text := command(t, w.binary, "simulator", "--listen", strings.TrimPrefix(w.simulator, "http://"), "--print-config")
+	text := commandIn(t, systemEnviron(), w.binary, "simulator", "--listen", strings.TrimPrefix(w.simulator, "http://"), "--print-config")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}

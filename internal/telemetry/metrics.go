@@ -41,7 +41,6 @@ type Metrics struct {
 	calls            metric.Int64Counter
 	callDuration     metric.Float64Histogram
 	budgetWait       metric.Float64Histogram
-	tokenRefreshes   metric.Int64Counter
 	inDoubt          metric.Int64Counter
 	webhooks         metric.Int64Counter
 	webhookLag       metric.Float64Histogram
@@ -77,7 +76,6 @@ func newMetrics(meter metric.Meter) (*Metrics, error) {
 	m.calls = counter("booksync.books.calls", "{call}", "Calls of the Zoho Books API by their answer.")
 	m.callDuration = seconds("booksync.books.call.duration", "Duration of calls of the Zoho Books API.")
 	m.budgetWait = seconds("booksync.budget.wait", "Time that calls waited for the budget.")
-	m.tokenRefreshes = counter("booksync.token.refreshes", "{refresh}", "Requests for an access token by their result.")
 	m.inDoubt = counter("booksync.claims.in_doubt", "{claim}", "Writes whose answer was unknown and that were looked up.")
 	m.webhooks = counter("booksync.webhooks.received", "{webhook}", "Webhooks received by their result.")
 	m.webhookLag = seconds("booksync.webhooks.lag", "From a webhook's own time to its arrival.")
@@ -176,13 +174,6 @@ func (m *Metrics) Call(ctx context.Context, c Call, d, waited time.Duration) {
 	m.budgetWait.Record(ctx, waited.Seconds(), m.set(org{c.Organization}, func() []attribute.KeyValue {
 		return []attribute.KeyValue{attribute.String(keyOrganization, c.Organization)}
 	}))
-}
-
-// TokenRefresh counts a request for an access token; result is ok, or the accounts server's error code.
-func (m *Metrics) TokenRefresh(ctx context.Context, organization, result string) {
-	if m != nil {
-		m.tokenRefreshes.Add(ctx, 1, metric.WithAttributes(attribute.String(keyOrganization, organization), attribute.String(keyResult, result)))
-	}
 }
 
 // InDoubt counts a write that was looked up because its answer was unknown; result is found, absent or unknown.

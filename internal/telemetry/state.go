@@ -77,8 +77,8 @@ func (m *Metrics) Watch(state func(ctx context.Context) State) (stop func(), err
 	parked := whole("booksync.records.parked", "{record}", "Records parked, by what they wait for.")
 	unpublished := whole("booksync.results.unpublished", "{record}", "Results that wait for a transaction.")
 	budget := whole("booksync.budget.remaining", "{call}", "Calls left in the window.")
-	circuit := whole("booksync.circuit.state", "1", "0 closed, 1 probing, 2 open.")
-	paused := whole("booksync.organization.paused", "1", "1 while an organisation makes no calls, by reason.")
+	circuit := whole("booksync.circuit.state", "", "0 closed, 1 probing, 2 open.")
+	paused := whole("booksync.organization.paused", "", "1 while an organisation makes no calls, by reason.")
 	token := seconds("booksync.token.expires_in", "Rest of the access token's life.")
 	reconciled := seconds("booksync.reconciliation.age", "Time since the last reconciliation.")
 	if err := errors.Join(errs...); err != nil {

@@ -52,7 +52,6 @@ func TestEveryMetricIsServedUnderItsName(t *testing.T) {
 	m.Settled(ctx, Settled{Workflow: "order", Organization: "acme", Status: "POSTED"}, -1)
 	m.PaymentCompared(ctx, "acme", PaymentMatch)
 	m.Call(ctx, Call{Organization: "acme", Resource: "invoices", Method: "POST", Status: 429, Code: 44}, time.Second, time.Millisecond)
-	m.TokenRefresh(ctx, "acme", "ok")
 	m.InDoubt(ctx, "order", "acme", "found")
 	m.Webhook(ctx, "shopify", "accepted", time.Second)
 	m.Reconciled(ctx, "acme", time.Minute, map[string]int{"missing": 2})
@@ -77,7 +76,7 @@ func TestEveryMetricIsServedUnderItsName(t *testing.T) {
 		`booksync_settle_duration_seconds_count{organization="acme",`,
 		`booksync_payments_compared_total{organization="acme",`, `result="match"} 1`,
 		`booksync_books_calls_total{code="44",method="POST",organization="acme",`, `resource="invoices",status="429"} 1`,
-		"booksync_books_call_duration_seconds_sum", "booksync_budget_wait_seconds_sum", "booksync_token_refreshes_total",
+		"booksync_books_call_duration_seconds_sum", "booksync_budget_wait_seconds_sum",
 		"booksync_claims_in_doubt_total", "booksync_webhooks_received_total", "booksync_webhooks_lag_seconds_sum",
 		"booksync_reconciliation_duration_seconds_sum", `booksync_reconciliation_exceptions_total{kind="missing",`,
 		`messaging_client_consumed_messages_total{messaging_consumer_group_name="booksync",messaging_destination_name="commerce.orders",messaging_operation_name="poll",messaging_system="kafka",`,

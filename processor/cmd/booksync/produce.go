@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/booksync/booksync/internal/access"
 	"github.com/booksync/booksync/internal/config"
-	"github.com/booksync/booksync/internal/operator/access"
 	"github.com/booksync/booksync/schemas"
 )
 

@@ -1,6 +1,7 @@
-// Package access opens what operators' commands work with: Kafka, the schema registry, Redis, and the organisations' books
-// through the same budget and the same shared tokens as the service, so that a command can never break a limit that the
-// service keeps. Its calls are of the lowest class: they wait until the service's own leave room.
+// Package access opens what the service and the operators' commands work with: Kafka, the schema registry, Redis, and the
+// organisations' books through one budget and shared tokens, so that a command can never break a limit that the service
+// keeps. Commands mark their contexts with [Operator]: such calls are of the lowest class and wait until the service's own
+// leave room.
 package access
 
 import (
@@ -21,8 +22,8 @@ import (
 // Store is Redis with what Zoho Books calls need of it. Close it.
 type Store struct {
 	cfg    *config.Config
-	client *redis.Client
-	budget *redis.Budget
+	Client *redis.Client
+	Budget *redis.Budget
 	tokens *redis.TokenStore // nil: no key configured
 }
 
@@ -44,8 +45,8 @@ func OpenStore(ctx context.Context, cfg *config.Config, opts Options) (*Store, e
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Redis: %w", err)
 	}
-	s := &Store{cfg: cfg, client: client}
-	if s.budget, err = redis.NewBudget(client, cfg.BudgetConfig()); err != nil {
+	s := &Store{cfg: cfg, Client: client}
+	if s.Budget, err = redis.NewBudget(client, cfg.BudgetConfig()); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("building the budget: %w", err)
 	}
@@ -68,11 +69,14 @@ func OpenStore(ctx context.Context, cfg *config.Config, opts Options) (*Store, e
 }
 
 // Close ends the connections and what runs beside them.
-func (s *Store) Close() { _ = s.client.Close() }
+func (s *Store) Close() { _ = s.Client.Close() }
 
-// Books is the client of one organisation; close it before the store. Its calls wait for the budget.
-func (s *Store) Books(name string) (*zohobooks.Client, error) {
-	opts := []zohobooks.Option{zohobooks.WithLimiter(limiter{s.budget, name})}
+// SharesTokens says whether access tokens are shared between replicas, which needs a key to encrypt them with.
+func (s *Store) SharesTokens() bool { return s.tokens != nil }
+
+// Books is the client of one organisation; close it before the store. Its calls wait for the budget, each as its class.
+func (s *Store) Books(name string, extra ...zohobooks.Option) (*zohobooks.Client, error) {
+	opts := append([]zohobooks.Option{zohobooks.WithLimiter(limiter{s.Budget, name})}, extra...)
 	if s.tokens != nil {
 		opts = append(opts, zohobooks.WithTokenStore(s.tokens))
 	}
@@ -94,9 +98,14 @@ type limiter struct {
 	organization string
 }
 
-// Acquire implements zohobooks.Limiter. Whatever the class, it is operators' work.
-func (l limiter) Acquire(ctx context.Context, _ zohobooks.Class) (zohobooks.Grant, error) {
-	g, err := l.budget.Acquire(ctx, l.organization, redis.Operator)
+var classes = map[zohobooks.Class]redis.Class{
+	zohobooks.ClassLookUp: redis.LookUp, zohobooks.ClassOrder: redis.Order, zohobooks.ClassPayment: redis.Payment,
+	zohobooks.ClassRefund: redis.Refund, zohobooks.ClassOperator: redis.Operator, zohobooks.ClassProbe: redis.Probe,
+}
+
+// Acquire implements zohobooks.Limiter.
+func (l limiter) Acquire(ctx context.Context, class zohobooks.Class) (zohobooks.Grant, error) {
+	g, err := l.budget.Acquire(ctx, l.organization, classes[class])
 	var paused *redis.PausedError
 	switch {
 	case errors.As(err, &paused):
