@@ -2,6 +2,8 @@ package processor
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -13,6 +15,7 @@ import (
 const (
 	stepContact = "contact"
 	stepInvoice = "invoice"
+	stepRename  = "rename"
 	stepVoid    = "void"
 	stepPayment = "payment"
 	stepCredit  = "credit"
@@ -60,13 +63,21 @@ func (a *attempt) apply() *ending {
 func keyedCreate[T any](a *attempt, step string, intents map[string]*OrderState,
 	find func() (*T, error), adopt func(*T) *ending, create func(context.Context) (*T, error),
 ) (*T, *ending) {
-	if a.inDoubt.of(step) {
+	refused, end := a.refusedBefore(step)
+	if end != nil {
+		return nil, end
+	}
+	if refused != nil || a.inDoubt.of(step) {
 		if end := a.settled(); end != nil { // a look-up before that could miss it, and would be a call for nothing
 			return nil, end
 		}
+		a.doubted(step)
 		if doc, end := look(a, step, find, adopt); end != nil || doc != nil {
 			return doc, end
 		}
+	}
+	if refused != nil {
+		return nil, &ending{reject: refused}
 	}
 	var doc *T
 	err := a.write(step, intents, func(ctx context.Context) (err error) {
@@ -83,17 +94,51 @@ func keyedCreate[T any](a *attempt, step string, intents map[string]*OrderState,
 	if end != nil || found != nil {
 		return found, end
 	}
-	// Refused, and nothing is there under the key: a refusal of another kind, or a list that lags. The attempt that meets
-	// it after the settle delay rejects.
-	if a.w.refusedAt.IsZero() {
-		a.w.refusedAt = a.p.clock.Now()
+	// Refused, and nothing is there under the key: a refusal of another kind, or a list that lags. The attempt that looks
+	// once more, after the settle delay, rejects.
+	return nil, a.refusedFor(step, &Rejection{
+		Class: "rejected.books", Code: codeText(zohobooks.Verdict(err).Code), Status: statusOf(err), Retryable: "after-fix", Message: step + ": " + err.Error(),
+	})
+}
+
+// refusal is a refusal of a step that is believed only when a look-up after the settle delay finds nothing.
+type refusal struct {
+	step      string
+	at        time.Time
+	rejection *Rejection
+}
+
+// refusedFor parks until a look-up can tell whether the refusal was the doing of a write that had taken effect.
+func (a *attempt) refusedFor(step string, rej *Rejection) *ending {
+	a.w.refusal = &refusal{step, a.p.clock.Now(), rej}
+	return a.parkFor(parkInDoubt, a.p.cfg.SettleDelay)
+}
+
+// refusedBefore is the refusal that awaits its look-up; nil where the step was not refused. It's asked for once.
+func (a *attempt) refusedBefore(step string) (*Rejection, *ending) {
+	r := a.w.refusal
+	if r == nil || r.step != step {
+		return nil, nil
 	}
-	a.inDoubt.since = a.w.refusedAt
-	if end := a.settled(); end != nil {
-		return nil, end
+	if ready := r.at.Add(a.p.cfg.SettleDelay); a.p.clock.Now().Before(ready) {
+		return nil, &ending{park: &Park{Until: ready, Reason: parkInDoubt}}
 	}
-	dec := zohobooks.Verdict(err)
-	return nil, &ending{reject: &Rejection{Class: "rejected.books", Code: codeText(dec.Code), Retryable: "after-fix", Message: step + ": " + err.Error()}}
+	a.w.refusal = nil
+	return r.rejection, nil
+}
+
+// doubted notes that a write of this step was in doubt.
+func (a *attempt) doubted(step string) {
+	if !slices.Contains(a.prog.Doubted, step) {
+		a.prog.Doubted = append(a.prog.Doubted, step)
+	}
+}
+
+// resolved ends the doubt of this step; where Redis forgot everything, the steps behind it are looked for all the same.
+func (a *attempt) resolved(step string) {
+	if a.inDoubt.step == step {
+		a.inDoubt = doubt{}
+	}
 }
 
 // look finds the document under this event's key; both are nil when it's not there.
@@ -109,9 +154,7 @@ func look[T any](a *attempt, step string, find func() (*T, error), adopt func(*T
 	if end := adopt(doc); end != nil {
 		return nil, end
 	}
-	if !a.inDoubt.unknown {
-		a.inDoubt = doubt{}
-	}
+	a.resolved(step)
 	return doc, nil
 }
 

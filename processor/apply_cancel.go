@@ -14,19 +14,25 @@ import (
 // key: in the books, too, it says that this order was there.
 func (a *attempt) applyCancel() *ending {
 	st := a.states[a.orderID]
-	if st.Invoice == nil && a.inDoubt.unknown { // Redis forgot whether there was one
+	if st.Invoice == nil && !a.settledOrder() { // Redis forgot whether there was one, or a rejected record left one behind
 		found, err := a.findOrder(a.orderID)
 		if err != nil {
 			return a.failed("looking for the order", err)
 		}
 		if found != nil {
+			if a.revision < found.Revision {
+				return &ending{duplicate: duplicateStale}
+			}
 			st = found
 			a.states[a.orderID] = found
 		}
 	}
 	a.result.tombstone = true
-	if st.Invoice == nil || st.Invoice.Status == "void" {
+	if st.Invoice == nil || st.Invoice.Status == invoiceVoid && a.prog.Cancel == nil {
 		a.result.remark = noInvoice(a.orderID, &OrderState{})
+		if st.Invoice != nil {
+			a.result.remark = "the invoice of order " + a.orderID + " was void already"
+		}
 		gone := *st
 		gone.Cancelled = true
 		a.result.orders = map[string]*OrderState{a.orderID: &gone}
@@ -68,6 +74,11 @@ func (a *attempt) applyCancel() *ending {
 	a.result.orders = map[string]*OrderState{a.orderID: &gone}
 	a.afterCredit(&gone)
 	return nil
+}
+
+// settledOrder says whether the order's claim knows what became of the order.
+func (a *attempt) settledOrder() bool {
+	return !a.inDoubt.unknown && a.known[a.orderID].State == "done"
 }
 
 // asInBooks reads the invoice before it's taken back: money that a person recorded must not be set free by a void.

@@ -17,6 +17,11 @@ var customerGone = map[string]bool{"1002": true, "3004": true}
 // applyOrder creates the order's invoice and marks it sent: one call for a known customer, and its share of the bulk call.
 func (a *attempt) applyOrder() *ending {
 	o, org := a.order, a.tenant.org()
+	if v := a.prog.Void; v != nil {
+		if end := a.voidOwn(v); end != nil || v.Fingerprint == a.fingerprint {
+			return end.or(v.rejection())
+		}
+	}
 	plan, rej := planInvoice(o, org, "", a.originField())
 	if rej != nil {
 		return &ending{reject: rej}
@@ -59,11 +64,7 @@ func (a *attempt) applyOrder() *ending {
 	}
 	st.Invoice = invoiceStateOf(inv, plan.Lines)
 	a.result.orders = map[string]*OrderState{a.orderID: st}
-	a.document(schemas.Document{
-		Type: "invoice", ID: inv.InvoiceID, Number: inv.InvoiceNumber, URL: a.documentURL("invoices", inv.InvoiceID),
-		Status: inv.Status, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Balance: inv.Balance.Decimal,
-		BaseTotal: optional(inv.BaseTotal.Decimal),
-	})
+	a.document(a.invoiceDocument(inv))
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
 	return nil
 }
@@ -77,13 +78,30 @@ func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 	inv, end := keyedCreate(a, stepInvoice, nil,
 		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.orderID) },
 		func(inv *zohobooks.Invoice) *ending {
-			return a.adoptable(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin), "invoice", inv.InvoiceNumber)
+			value := fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)
+			if end := a.adoptable(value, a.invoiceDocument(inv)); end != nil {
+				if a.found != nil { // another record's: payments and refunds of the order need not look for it
+					st := stateFromInvoice(inv)
+					st.Revision, st.Origin = a.revision, value
+					a.result.orders = map[string]*OrderState{a.orderID: st}
+				}
+				return end
+			}
+			return nil
 		},
 		func(ctx context.Context) (*zohobooks.Invoice, error) {
 			return a.tenant.books.CreateInvoice(ctx, plan.Request)
 		})
 	a.w.invoice = inv
 	return inv, end
+}
+
+func (a *attempt) invoiceDocument(inv *zohobooks.Invoice) schemas.Document {
+	return schemas.Document{
+		Type: "invoice", ID: inv.InvoiceID, Number: inv.InvoiceNumber, URL: a.documentURL("invoices", inv.InvoiceID),
+		Status: inv.Status, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Balance: inv.Balance.Decimal,
+		BaseTotal: optional(inv.BaseTotal.Decimal),
+	}
 }
 
 // markSent puts a draft into the ledger, with others in one call, unless policy leaves drafts.
@@ -111,27 +129,75 @@ func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending 
 	if org.MismatchPolicy != "void" || diff.LessThanOrEqual(tolerance(org, a.order)) {
 		return nil
 	}
-	if err := a.voidOwn(inv); err != nil {
-		return a.failed("voiding the invoice", err)
+	v := &voidPlan{
+		InvoiceID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal,
+		Fingerprint: a.fingerprint, Planned: plan.Total,
 	}
-	return &ending{reject: reject("rejected.totals",
-		"Zoho Books computed %s for order %s, the order says %s: invoice %s was voided by policy; check the tax mapping and the round-off preference",
-		inv.Total, a.orderID, plan.Total, inv.InvoiceNumber)}
+	a.prog.Void = v
+	return a.voidOwn(v).or(v.rejection())
 }
 
-// voidOwn renames the key of an invoice and voids it. A rename that was lost is repeated; voiding a void invoice is not
-// tried.
-func (a *attempt) voidOwn(inv *zohobooks.Invoice) error {
-	renamed := &zohobooks.InvoiceRequest{CustomFields: []zohobooks.CustomField{{
-		APIName: a.tenant.org().Fields.Invoice.Key, Value: a.ref.key() + ":void:" + inv.InvoiceID,
-	}}}
-	if err := a.write(stepVoid, nil, func(ctx context.Context) error {
-		_, err := a.tenant.books.UpdateInvoice(ctx, inv.InvoiceID, renamed)
-		return err
-	}); err != nil {
-		return err
+// voidPlan is an invoice of booksync's own that is taken back because its total isn't the order's. It's kept with the steps:
+// whoever goes on with them finishes it before anything else.
+type voidPlan struct {
+	InvoiceID   string          `json:"invoice_id"`
+	Number      string          `json:"number"`
+	Date        string          `json:"date"`
+	Total       decimal.Decimal `json:"total"`
+	Tax         decimal.Decimal `json:"tax"`
+	Planned     decimal.Decimal `json:"planned"`
+	Fingerprint string          `json:"fingerprint"` // of the event that it was made for
+}
+
+func (v *voidPlan) rejection() *ending {
+	return &ending{reject: reject("rejected.totals",
+		"Zoho Books computed %s, the order says %s: invoice %s was voided by policy; check the tax mapping and the round-off preference",
+		v.Total, v.Planned, v.Number)}
+}
+
+// or is the ending itself, or other where there's none.
+func (e *ending) or(other *ending) *ending {
+	if e != nil {
+		return e
 	}
-	return a.write(stepVoid, nil, func(ctx context.Context) error { return a.tenant.books.VoidInvoice(ctx, inv.InvoiceID) })
+	return other
+}
+
+// voidOwn renames the key of an invoice, so that a mended event can post again, and voids it. Nil when both are done and
+// the steps begin anew.
+func (a *attempt) voidOwn(v *voidPlan) *ending {
+	books, field := a.tenant.books, a.tenant.org().Fields.Invoice.Key
+	renamed := a.ref.key() + ":void:" + v.InvoiceID
+	is := func(so func(*zohobooks.Invoice) bool) func() (bool, error) {
+		return func() (bool, error) {
+			var now *zohobooks.Invoice
+			err := a.read(func(ctx context.Context) (err error) {
+				now, err = books.GetInvoice(ctx, v.InvoiceID)
+				return err
+			})
+			return err == nil && so(now), err
+		}
+	}
+	if end := a.once(stepRename, true, nil,
+		is(func(inv *zohobooks.Invoice) bool { return fieldOf(inv, field) == renamed }),
+		func(ctx context.Context) error {
+			return books.UpdateInvoiceCustomFields(ctx, v.InvoiceID, []zohobooks.CustomField{{APIName: field, Value: renamed}})
+		}); end != nil {
+		return end
+	}
+	if end := a.once(stepVoid, true, nil,
+		is(func(inv *zohobooks.Invoice) bool { return inv.Status == invoiceVoid }),
+		func(ctx context.Context) error { return books.VoidInvoice(ctx, v.InvoiceID) }); end != nil {
+		return end
+	}
+	a.prog, a.w.invoice = progress{}, nil
+	a.result.documents = nil
+	a.document(schemas.Document{
+		Type: "invoice", ID: v.InvoiceID, Number: v.Number, URL: a.documentURL("invoices", v.InvoiceID), Status: invoiceVoid, Date: v.Date,
+		Total: v.Total, Tax: v.Tax,
+	})
+	a.prog.Documents = nil
+	return nil
 }
 
 // tolerance is the largest difference that is posted: the configured minor units per tax rate, at least for one rate.

@@ -30,21 +30,35 @@ func (a *attempt) applyPayment() *ending {
 	}
 	pay, end := a.postPayment(plan, states)
 	if end != nil && end.reject != nil && end.reject.Code == codeOverBalance {
-		// Somebody recorded money by hand: plan again with what the invoices owe now.
-		if end := a.refreshed(states); end != nil {
-			return end
-		}
-		var rej *Rejection
-		if plan, rej = planPayment(a.payment, a.tenant.org(), states, a.originField()); rej != nil {
-			return &ending{reject: rej}
-		}
-		pay, end = a.postPayment(plan, states)
+		pay, end = a.postOverBalance(plan, states)
 	}
 	if end != nil {
 		return end
 	}
 	a.paid(pay, states)
 	return nil
+}
+
+// postOverBalance goes on where the invoices owe less than was planned: this payment itself landed late, or somebody
+// recorded money by hand, and it's planned again with what the invoices owe now.
+func (a *attempt) postOverBalance(plan *paymentPlan, states map[string]*OrderState) (*zohobooks.Payment, *ending) {
+	pay, end := look(a, stepPayment, func() (*zohobooks.Payment, error) { return a.findPayment(plan.Request.Reference) }, a.adoptPayment)
+	if pay != nil || end != nil {
+		return pay, end
+	}
+	if end := a.refreshed(states); end != nil {
+		return nil, end
+	}
+	plan, rej := planPayment(a.payment, a.tenant.org(), states, a.originField())
+	if rej != nil {
+		return nil, &ending{reject: rej}
+	}
+	return a.postPayment(plan, states)
+}
+
+// adoptPayment says whether the payment that was found is this event's.
+func (a *attempt) adoptPayment(p *zohobooks.Payment) *ending {
+	return a.adoptable(fieldOf(p, a.tenant.org().Fields.Payment.Origin), a.paymentDocument(p))
 }
 
 // codeOverBalance is Zoho's 24016: "The amount entered is more than the balance due for this invoice".
@@ -60,7 +74,7 @@ func noInvoice(id string, st *OrderState) string {
 // postPayment creates the payment. An invoice that's still a draft (its mark-sent was lost) is marked and tried again.
 func (a *attempt) postPayment(plan *paymentPlan, states map[string]*OrderState) (*zohobooks.Payment, *ending) {
 	a.prog.Payment = plan
-	org, books := a.tenant.org(), a.tenant.books
+	books := a.tenant.books
 	intents := make(map[string]*OrderState, len(states))
 	for id, st := range states {
 		intents[id] = st.withPayment(PaymentState{
@@ -70,9 +84,7 @@ func (a *attempt) postPayment(plan *paymentPlan, states map[string]*OrderState) 
 	}
 	return keyedCreate(a, stepPayment, intents,
 		func() (*zohobooks.Payment, error) { return a.findPayment(plan.Request.Reference) },
-		func(p *zohobooks.Payment) *ending {
-			return a.adoptable(fieldOf(p, org.Fields.Payment.Origin), "customer payment", p.PaymentNumber)
-		},
+		a.adoptPayment,
 		func(ctx context.Context) (*zohobooks.Payment, error) {
 			p, err := books.CreatePayment(ctx, plan.Request)
 			if err == nil || zohobooks.Verdict(err).Action != zohobooks.ActionMarkSentFirst {
@@ -150,6 +162,14 @@ func (a *attempt) refreshed(states map[string]*OrderState) *ending {
 	return nil
 }
 
+func (a *attempt) paymentDocument(pay *zohobooks.Payment) schemas.Document {
+	return schemas.Document{
+		Type: "customer_payment", ID: pay.PaymentID, Number: pay.PaymentNumber, URL: a.documentURL("paymentsreceived", pay.PaymentID),
+		Status: pay.Status, Date: pay.Date, Total: pay.Amount.Decimal, Balance: pay.UnusedAmount.Decimal, Account: pay.AccountID,
+		BaseTotal: optional(pay.BaseAmount.Decimal),
+	}
+}
+
 // paid notes what Zoho answered: in the orders' states, the outcome and the comparison with the event.
 func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 	applied := make(map[string]decimal.Decimal, len(pay.Invoices))
@@ -172,11 +192,7 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 	}
 	a.result.invoiceAfter = after
 	a.compared(a.payment.Amount, pay.Amount.Decimal, decimal.Zero)
-	a.document(schemas.Document{
-		Type: "customer_payment", ID: pay.PaymentID, Number: pay.PaymentNumber, URL: a.documentURL("paymentsreceived", pay.PaymentID),
-		Status: pay.Status, Date: pay.Date, Total: pay.Amount.Decimal, Balance: pay.UnusedAmount.Decimal, Account: pay.AccountID,
-		BaseTotal: optional(pay.BaseAmount.Decimal),
-	})
+	a.document(a.paymentDocument(pay))
 	match := "match"
 	switch {
 	case !pay.Amount.Equal(a.payment.Amount):

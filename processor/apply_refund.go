@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"slices"
 
 	"github.com/shopspring/decimal"
 
@@ -18,7 +19,10 @@ func (a *attempt) applyRefund() *ending {
 	}
 	plan := a.prog.Refund
 	if plan == nil {
-		if end := a.moneyThere(st); end != nil {
+		if st, end = a.ownEntries(st); end != nil {
+			return end
+		}
+		if st, end = a.moneyThere(st); end != nil {
 			return end
 		}
 		var rej *Rejection
@@ -26,6 +30,8 @@ func (a *attempt) applyRefund() *ending {
 			return &ending{reject: rej}
 		}
 		a.prog.Refund = plan
+	} else if rej := a.renewed(plan); rej != nil {
+		return &ending{reject: rej}
 	}
 	posted := decimal.Zero
 	if plan.Credit != nil {
@@ -34,12 +40,13 @@ func (a *attempt) applyRefund() *ending {
 			return end
 		}
 		if plan.FromCredit != nil {
-			cr.Refunded = plan.FromCredit.Amount.Decimal
-			entry, end := a.refundCredit(st.withCredit(*cr), cr.DocumentID, plan.FromCredit, true)
+			after := *cr
+			after.Refunded = plan.FromCredit.Amount.Decimal
+			entry, end := a.refundCredit(st.withCredit(after), cr.DocumentID, plan.FromCredit, true)
 			if end != nil {
 				return end
 			}
-			posted = posted.Add(entry)
+			cr.Refunded, posted = after.Refunded, posted.Add(entry)
 		}
 		st = st.withCredit(*cr)
 	}
@@ -76,26 +83,116 @@ func (a *attempt) orderForCredit() (*OrderState, *ending) {
 	if err != nil {
 		return nil, a.failed("listing the order's payments and credit notes", err)
 	}
+	a.states[a.orderID] = full
 	return full.without(a.ref.key()), nil
 }
 
+// renewed takes account and mode of the entries that were not written from the mapping as it is now: it may have been mended
+// since they were planned.
+func (a *attempt) renewed(plan *refundPlan) *Rejection {
+	if a.inDoubt.step != "" {
+		return nil
+	}
+	entry, rej := newRefundEntry(a.refund, a.tenant.org())
+	if rej != nil {
+		return rej
+	}
+	if plan.FromCredit != nil && !a.prog.did(stepRefund) {
+		plan.FromCredit = entry.of(plan.FromCredit.Amount.Decimal)
+	}
+	if plan.FromCancel != nil && !a.prog.did(stepRefund) {
+		plan.FromCancel = entry.of(plan.FromCancel.Amount.Decimal)
+	}
+	for i := range plan.FromExcess {
+		if ex := &plan.FromExcess[i]; !a.prog.did(stepExcess + ":" + ex.PaymentDocumentID) {
+			ex.Request = entry.of(ex.Request.Amount.Decimal)
+		}
+	}
+	return nil
+}
+
+// ownEntries finds the money entries of this very refund where Redis forgot them: those out of a cancellation's credit note
+// or a payment's excess carry no key that would refuse them the second time. The state is then as it was before them.
+func (a *attempt) ownEntries(st *OrderState) (*OrderState, *ending) {
+	if !a.rebuilt && !a.inDoubt.unknown || st.Invoice == nil {
+		return st, nil
+	}
+	found, c := false, *st
+	c.Credits, c.Payments = slices.Clone(st.Credits), slices.Clone(st.Payments)
+	for i := range c.Credits {
+		if cr := &c.Credits[i]; hasCancelKey(cr.Key) {
+			sum, end := a.entered(cr.DocumentID, a.tenant.books.ListCreditNoteRefunds)
+			if end != nil {
+				return nil, end
+			}
+			cr.Refunded, found = cr.Refunded.Sub(sum), found || !sum.IsZero()
+		}
+	}
+	for i := range c.Payments {
+		if p := &c.Payments[i]; p.DocumentID != "" {
+			sum, end := a.entered(p.DocumentID, a.tenant.books.ListPaymentRefunds)
+			if end != nil {
+				return nil, end
+			}
+			p.Excess, found = p.Excess.Add(sum), found || !sum.IsZero()
+		}
+	}
+	if found && !a.forgotten() { // this record is newer than what Redis lost: another one wrote them
+		return nil, &ending{duplicate: duplicateSame}
+	}
+	if found { // each step looks before it writes
+		a.inDoubt.unknown = true
+	}
+	return &c, nil
+}
+
+// entered is the sum of this refund's entries on a credit note or payment.
+func (a *attempt) entered(id string, list func(context.Context, string) ([]zohobooks.Refund, error)) (decimal.Decimal, *ending) {
+	var rows []zohobooks.Refund
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = list(ctx, id)
+		return err
+	}); err != nil {
+		return decimal.Zero, a.failed("looking for the refund's entries", err)
+	}
+	sum := decimal.Zero
+	for i := range rows {
+		if rows[i].Reference == reference(a.refund.RefundID) {
+			sum = sum.Add(rows[i].Amount.Decimal)
+		}
+	}
+	return sum, nil
+}
+
 // moneyThere makes a refund wait while less money was received for the order than it returns: its payment is under way.
-func (a *attempt) moneyThere(st *OrderState) *ending {
+// When the time is over, money that a person recorded counts too.
+func (a *attempt) moneyThere(st *OrderState) (*OrderState, *ending) {
 	have := st.Received().Sub(st.Returned())
 	if a.refund.Amount.LessThanOrEqual(have) {
-		return nil
+		return st, nil
 	}
 	ref := ClaimRef{RolePayment, a.refund.PaymentID}
 	expired, end := a.expired([]ClaimRef{ref})
 	if end != nil {
-		return end
+		return nil, end
 	}
 	if expired {
-		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID + " returns " +
+		if !a.w.lookedLast {
+			now, end := a.asInBooks(st)
+			if end != nil {
+				if end.park != nil {
+					a.w.wait = wait{}
+				}
+				return nil, end
+			}
+			a.w.lookedLast = true
+			return a.moneyThere(now)
+		}
+		return nil, &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID + " returns " +
 			a.refund.Amount.String() + " " + a.refund.Currency + ", but of order " + a.orderID + " only " + have.String() + " is there to return"}}
 	}
-	return &ending{park: &Park{
-		Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, a.deadline())), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)},
+	return nil, &ending{park: &Park{
+		Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, max(a.deadline()-a.w.wait.ran, a.p.cfg.Recheck/30))), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)},
 	}}
 }
 
@@ -110,7 +207,7 @@ func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *endin
 		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
 			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
 			func(n *zohobooks.CreditNote) *ending {
-				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), "credit note", n.CreditNoteNumber)
+				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), a.creditDocument(n))
 			},
 			func(ctx context.Context) (*zohobooks.CreditNote, error) {
 				return a.tenant.books.CreateCreditNote(ctx, plan.Request)
@@ -119,12 +216,8 @@ func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *endin
 			return nil, end
 		}
 		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
-		a.prog.Credit = cr
-		a.document(schemas.Document{
-			Type: "credit_note", ID: note.CreditNoteID, Number: note.CreditNoteNumber, URL: a.documentURL("creditnotes", note.CreditNoteID),
-			Status: note.Status, Date: note.Date, Total: note.Total.Decimal, Tax: note.TaxTotal.Decimal, Balance: note.Balance.Decimal,
-			BaseTotal: optional(note.BaseTotal.Decimal),
-		})
+		a.prog.Credit, a.answered = cr, true
+		a.document(a.creditDocument(note))
 		if diff := note.Total.Sub(plan.Total); !diff.IsZero() {
 			a.result.difference = decimal.NewNullDecimal(diff)
 			a.p.log.Warn("credit note total differs from the planned one", "organization", a.Organization, "business_id", a.ref.ID,
@@ -138,6 +231,14 @@ func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *endin
 		cr.Applied = plan.Apply
 	}
 	return cr, nil
+}
+
+func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {
+	return schemas.Document{
+		Type: "credit_note", ID: note.CreditNoteID, Number: note.CreditNoteNumber, URL: a.documentURL("creditnotes", note.CreditNoteID),
+		Status: note.Status, Date: note.Date, Total: note.Total.Decimal, Tax: note.TaxTotal.Decimal, Balance: note.Balance.Decimal,
+		BaseTotal: optional(note.BaseTotal.Decimal),
+	}
 }
 
 // findCredit finds this event's credit note by its reference; the key in the document decides.
@@ -175,29 +276,41 @@ func (a *attempt) once(step string, fenced bool, intents map[string]*OrderState,
 		return nil
 	}
 	done := false
-	if a.inDoubt.of(step) {
+	refused, end := a.refusedBefore(step)
+	if end != nil {
+		return end
+	}
+	if refused != nil || a.inDoubt.of(step) {
 		wait := a.horizonPassed
-		if fenced {
+		if fenced || refused != nil {
 			wait = a.settled
 		}
 		if end := wait(); end != nil {
 			return end
 		}
+		a.doubted(step)
 		var err error
 		if done, err = written(); err != nil {
 			return a.failed("looking for the "+step, err)
 		}
 		a.looked(done)
 	}
-	if !done {
+	switch {
+	case done:
+		a.resolved(step)
+	case refused != nil:
+		return &ending{reject: refused}
+	default:
 		if err := a.write(step, intents, write); err != nil {
-			return a.failed(step, err)
+			end := a.failed(step, err)
+			if end.reject != nil && slices.Contains(a.prog.Doubted, step) { // perhaps because an earlier write has landed late
+				return a.refusedFor(step, end.reject)
+			}
+			return end
 		}
 	}
-	if !a.inDoubt.unknown {
-		a.inDoubt = doubt{}
-	}
 	a.prog.Done = append(a.prog.Done, step)
+	a.answered = true
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (a *attempt) claim() *ending {
 	if end != nil {
 		return end
 	}
-	a.entry = ans.Entry
+	a.entry, a.known = ans.Entry, ans.Orders
 	switch ans.State {
 	case ClaimBusy:
 		return a.busy(ans)
@@ -73,11 +73,11 @@ func (a *attempt) claimRequest() *ClaimRequest {
 	case WorkflowRefund:
 		req.ListPending = true
 		req.Needs = a.ordersNeeded()
-		if a.refund.PaymentID != "" {
-			req.Needs = append(req.Needs, ClaimRef{RolePayment, a.refund.PaymentID})
+		if id := a.refund.PaymentID; id != "" && !slices.Contains(a.w.paid, id) {
+			req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
 		}
 		for _, id := range a.w.pending {
-			if id != a.refund.PaymentID {
+			if id != a.refund.PaymentID && !slices.Contains(a.w.paid, id) {
 				req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
 			}
 		}
@@ -121,7 +121,7 @@ func (a *attempt) ask(req *ClaimRequest) (*ClaimAnswer, *ending) {
 // hold remembers what the claim gave, and renews it while the attempt works.
 func (a *attempt) hold(req *ClaimRequest, ans *ClaimAnswer) {
 	a.handle = &ClaimHandle{Organization: a.Organization, Ref: a.ref, Token: req.Token, EpochID: req.EpochID, Orders: a.orders, Lease: a.p.cfg.Lease}
-	a.renewLater()
+	a.renewal = a.renewLater(a.handle)
 	switch {
 	case ans.State == ClaimInDoubt:
 		a.inDoubt = doubt{step: ans.Entry.Step, since: ans.Entry.Since}
@@ -146,8 +146,8 @@ type renewal struct {
 	stopped bool
 }
 
-func (a *attempt) renewLater() {
-	h, every, r := a.handle, a.p.cfg.Lease/3, &renewal{}
+func (a *attempt) renewLater(h *ClaimHandle) *renewal {
+	every, r := a.p.cfg.Lease/3, &renewal{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.timer = time.AfterFunc(every, func() {
@@ -159,19 +159,23 @@ func (a *attempt) renewLater() {
 			r.timer.Reset(every)
 		}
 	})
-	a.renewal = r
+	return r
 }
 
-func (a *attempt) stopRenewing() {
-	if r := a.renewal; r != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.stopped = true
-		r.timer.Stop()
+// stop ends it; it is nothing on nil.
+func (r *renewal) stop() {
+	if r == nil {
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.timer.Stop()
 }
 
-// busy parks until the holder's lease lapses or, as a holder's end is a wake-up for this replica only, for a second.
+func (a *attempt) stopRenewing() { a.renewal.stop() }
+
+// busy parks until the holder's lease lapses, it's given back, or (wake-ups are hints) for a second.
 func (a *attempt) busy(ans *ClaimAnswer) *ending {
 	d := min(time.Second, max(ans.BusyUntil.Sub(ans.Now), 10*time.Millisecond))
 	end := a.parkFor(parkBusy, d/2+backOff(d/2, d, 0))
@@ -182,22 +186,31 @@ func (a *attempt) busy(ans *ClaimAnswer) *ending {
 func (a *attempt) leaseKeys() []string {
 	keys := []string{a.ref.WakeKey(a.Organization)}
 	for _, id := range a.orders {
-		keys = append(keys, a.Organization+"/lease/"+id)
+		keys = append(keys, a.Organization+"/lease/"+id, ClaimRef{RoleOrder, id}.WakeKey(a.Organization))
 	}
 	return keys
 }
 
 // met is the ending of a record whose business id is settled.
 func (a *attempt) met(e ClaimEntry) *ending {
+	st := orderStateOf(e) // of another role's claim it's empty
+	found := foundIn(e)
 	switch {
 	case e.Coordinates == a.coordinates:
 		return &ending{stored: e.Outcome}
-	case a.refused != nil:
-		return &ending{reject: a.refused}
+	case a.ref.Role == RoleOrder && a.wroteInvoice(st):
+		return a.postedAs(st)
+	case a.ref.Role != RoleOrder && found != nil && a.isOurs(found.Origin):
+		a.result.documents = found.Documents
+		return &ending{posted: true}
 	case a.workflow == WorkflowOrder && a.revision < e.Revision:
 		return &ending{duplicate: duplicateStale}
-	case a.ref.Role == RoleOrder && orderStateOf(e).Cancelled:
+	case a.ref.Role == RoleOrder && st.Cancelled:
 		return &ending{duplicate: duplicateStale}
+	case e.Fingerprint == a.fingerprint, a.ref.Role == RoleOrder && a.sameContent(st.Origin):
+		return &ending{duplicate: duplicateSame}
+	case a.refused != nil:
+		return &ending{reject: a.refused}
 	case e.Fingerprint != a.fingerprint:
 		return &ending{reject: reject("rejected.conflict", "%s %s was settled with other content by the record %s: "+
 			"correct it by a further event, or discard this one", a.ref.Role, a.ref.ID, e.Coordinates)}
@@ -218,8 +231,11 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	}
 	order := ans.Orders[a.orderID]
 	if a.ref.Role == RoleCancel {
-		if order.State == "done" && a.revision < order.Revision {
+		switch {
+		case order.State == "done" && a.revision < order.Revision:
 			return &ending{duplicate: duplicateStale}
+		case order.State == "done" && orderStateOf(order).Cancelled && e.State == "done": // by an earlier revision
+			return &ending{duplicate: duplicateSame}
 		}
 		if order.State == "sending" { // the order itself is in doubt: its record resolves that
 			end := a.parkFor(parkDependency, time.Second)
@@ -228,7 +244,11 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 		}
 		return nil
 	}
-	if st := orderStateOf(e); st.Invoice != nil || st.Cancelled {
+	st := orderStateOf(e)
+	if a.wroteInvoice(st) { // found and adopted by a payment or a refund while this record was in doubt
+		return a.postedAs(st)
+	}
+	if st.Invoice != nil || st.Cancelled {
 		return &ending{reject: reject("rejected.unsupported", "order %s revision %d changes an order that was posted as revision %d: "+
 			"order updates are not supported yet; correct the invoice in Zoho Books by hand", a.orderID, a.revision, e.Revision)}
 	}
@@ -237,19 +257,13 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 
 // behindPending makes a refund wait for the payments of its order that were announced before it was first seen.
 func (a *attempt) behindPending(ans *ClaimAnswer) *ending {
-	if a.workflow != WorkflowRefund {
+	if a.workflow != WorkflowRefund || a.w.pendingSeen {
+		return nil // those seen were among the needs, and a claim that was given has all of its needs
+	}
+	a.w.pendingSeen, a.w.pending = true, ans.Pending
+	if len(a.w.pending) == 0 {
 		return nil
 	}
-	if !a.w.pendingSeen {
-		a.w.pendingSeen, a.w.pending = true, ans.Pending
-	}
-	if a.fewerPending(ans); len(a.w.pending) == 0 {
-		return nil
-	}
-	if a.askedPending { // they were among the needs and are done, yet listed: not to be asked for in a circle
-		return a.parkFor(parkDependency, time.Second)
-	}
-	a.askedPending = true
 	// Give back, and ask again with the pending payments among the needs, which registers for their wake-ups.
 	if err := a.p.claims.Release(a.ctx, a.handle); err != nil {
 		return a.storeAway(err)
@@ -275,12 +289,20 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 		if found := a.w.adopted[id]; found != nil && e.State != "done" {
 			st = found
 		}
-		a.states[id] = st
+		a.states[id], a.rebuilt = st, a.rebuilt || st.Origin != ""
 	}
 	if len(ans.Entry.Steps) > 0 {
 		if err := json.Unmarshal(ans.Entry.Steps, &a.prog); err != nil {
 			return &ending{reject: &Rejection{Class: "exhausted", Retryable: "after-fix",
 				Message: fmt.Sprintf("reading the steps kept in the claim of %s %s: %v", a.ref.Role, a.ref.ID, err)}}
+		}
+		if f := a.prog.Fingerprint; f != "" && f != a.fingerprint {
+			// Steps of other content are none of this event's. What they wrote carries this event's key, and will be met there.
+			kept := progress{Doubt: a.prog.Doubt, Since: a.prog.Since}
+			if a.prog.Void != nil {
+				kept.Void, kept.Done = a.prog.Void, a.prog.Done
+			}
+			a.prog = kept
 		}
 	}
 	if a.inDoubt.step == "" && !a.inDoubt.unknown && a.prog.Doubt != "" {
@@ -304,20 +326,38 @@ func orderStateOf(e ClaimEntry) *OrderState {
 
 // progress is what the claim keeps of the steps, so that the next attempt goes on where this one stopped.
 type progress struct {
-	ContactID string `json:"contact_id,omitempty"`
+	// Origin and Fingerprint are of the event whose steps these are: what its documents name.
+	Origin      string `json:"origin,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 	// Plans are kept from the first write on: what others planned meanwhile counted on them.
 	Payment *paymentPlan `json:"payment,omitempty"`
 	Refund  *refundPlan  `json:"refund,omitempty"`
 	Cancel  *cancelPlan  `json:"cancel,omitempty"`
 	// Credit is the credit note of this event once it's created.
-	Credit    *CreditState       `json:"credit,omitempty"`
-	Done      []string           `json:"done,omitempty"`
+	Credit *CreditState `json:"credit,omitempty"`
+	// Void is the invoice that booksync takes back because its total isn't the order's.
+	Void *voidPlan `json:"void,omitempty"`
+	Done []string  `json:"done,omitempty"`
+	// Doubted are steps of which a write was in doubt at some time: a refusal may be a late twin's doing.
+	Doubted   []string           `json:"doubted,omitempty"`
 	Documents []schemas.Document `json:"documents,omitempty"`
 	Doubt     string             `json:"doubt,omitempty"` // of a rejected record: the step that was in doubt
 	Since     time.Time          `json:"since,omitzero"`
 }
 
 func (p *progress) did(step string) bool { return slices.Contains(p.Done, step) }
+
+// unplan drops the plans of which nothing was written and nothing is in doubt: a later attempt plans anew, with the mapping and
+// the orders as they are then.
+func (p *progress) unplan() {
+	if p.Doubt != "" {
+		return
+	}
+	p.Payment = nil
+	if p.Credit == nil && len(p.Done) == 0 {
+		p.Refund, p.Cancel = nil, nil
+	}
+}
 
 func (p *progress) encode() []byte {
 	b, err := json.Marshal(p)
@@ -338,7 +378,7 @@ func (a *attempt) storeAway(err error) *ending {
 		return a.parkFor(parkEpoch, time.Second)
 	}
 	a.p.log.Debug("claim store did not answer", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
-	return a.parkFor(parkRedis, backOff(a.p.cfg.BackOff, 10*time.Second, a.w.tries-1))
+	return a.parkFor(parkRedis, a.backOff(10*time.Second))
 }
 
 func (a *attempt) parkFor(reason string, d time.Duration) *ending {

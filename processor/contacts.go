@@ -111,8 +111,15 @@ func (a *attempt) claimContact(plan *contactPlan) (string, *ending) {
 		a.tenant.contacts.set(plan.Key, id)
 		return id, nil
 	}
-	id, end := a.createContact(h, plan, ans)
+	renewal := a.renewLater(h) // the budget may keep the call waiting for longer than the lease
+	id, refused, end := a.createContact(h, plan, ans)
+	renewal.stop()
 	if end != nil {
+		if refused {
+			if err := a.p.claims.Answered(a.ctx, h, nil); err != nil {
+				a.p.log.Debug("claim keeps its mark", "error", err.Error(), "organization", a.Organization)
+			}
+		}
 		if err := a.p.claims.Release(a.ctx, h); err != nil && !errors.Is(err, ErrLost) {
 			a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization)
 		}
@@ -121,7 +128,7 @@ func (a *attempt) claimContact(plan *contactPlan) (string, *ending) {
 	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, plan.Key, []byte(id), contactCacheTTL); err != nil {
 		return "", a.storeAway(err)
 	}
-	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: []byte(id), Retention: contactCacheTTL}); err != nil {
+	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: []byte(id), Retention: a.p.cfg.Retention}); err != nil {
 		return "", a.storeAway(err)
 	}
 	a.tenant.contacts.set(plan.Key, id)
@@ -131,35 +138,46 @@ func (a *attempt) claimContact(plan *contactPlan) (string, *ending) {
 
 // createContact creates the contact, or finds the one that an earlier attempt, another system or a person made. Names are
 // unique in Zoho (3062): a contact of the same name is adopted if it's plainly the same customer, else ours gets a suffix.
-func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAnswer) (string, *ending) {
+// refused says that no write of it is in doubt.
+func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAnswer) (id string, refused bool, _ *ending) {
 	req := *plan.Request
-	for _, name := range []string{req.ContactName, suffixedName(req.ContactName, plan.Key)} {
-		req.ContactName = name
-		inDoubt := ans.State == ClaimInDoubt || a.forgotten()
-		if inDoubt {
-			if end := a.settledSince(ans.Entry.Since); end != nil {
-				return "", end
-			}
-			id, end := a.findContact(plan, name)
-			if end != nil || id != "" {
-				return id, end
-			}
+	names := []string{req.ContactName, suffixedName(req.ContactName, plan.Key)}
+	waited, end := a.refusedBefore(stepContact)
+	if end != nil {
+		return "", true, end
+	}
+	if waited != nil || ans.State == ClaimInDoubt || a.forgotten() {
+		if end := a.settledSince(ans.Entry.Since); end != nil {
+			return "", waited != nil, end
 		}
-		id, clash, end := a.postContact(h, &req)
-		if end != nil || id != "" {
-			return id, end
-		}
-		if clash && !inDoubt {
-			id, end := a.findContact(plan, name)
-			if end != nil || id != "" {
-				return id, end
+		for _, name := range names {
+			if id, end := a.findContact(plan, name); end != nil || id != "" {
+				return id, waited != nil, end
 			}
 		}
 	}
-	return "", &ending{reject: reject("rejected.books",
-		"no free name for the contact %s: %q and its suffixed form are taken by other customers", plan.Key, plan.Request.ContactName)}
+	if waited != nil {
+		return "", true, &ending{reject: waited}
+	}
+	for _, name := range names {
+		req.ContactName = name
+		id, clash, end := a.postContact(h, &req)
+		if id != "" || end != nil && !clash {
+			return id, end != nil && (end.reject != nil || end.park != nil && end.park.Reason != parkInDoubt), end
+		}
+		if id, end := a.findContact(plan, name); end != nil || id != "" {
+			return id, true, end
+		}
+	}
+	if id, end := a.findByEmail(plan); end != nil || id != "" {
+		return id, true, end
+	}
+	return "", true, a.refusedFor(stepContact, reject("rejected.books",
+		"no free name for the contact %s: %q and its suffixed form are taken by other customers, and none of them has its key; "+
+			"if it goes by another name in Zoho Books, give it this one there", plan.Key, plan.Request.ContactName))
 }
 
+// postContact makes the call; clash says that a contact of this name or key is there.
 func (a *attempt) postContact(h *ClaimHandle, req *zohobooks.ContactRequest) (id string, clash bool, _ *ending) {
 	r, err := a.reserve(a.class)
 	if err != nil {
@@ -176,8 +194,46 @@ func (a *attempt) postContact(h *ClaimHandle, req *zohobooks.ContactRequest) (id
 		}
 		return "", false, a.failed(stepContact, err)
 	}
-	a.tenant.gate.answered(true)
+	a.went(true)
 	return c.ContactID, false, nil
+}
+
+// findByEmail finds the contact that carries this key under another name, as after a customer changed it: contacts can be
+// searched by name and by e-mail, not by a custom field.
+func (a *attempt) findByEmail(plan *contactPlan) (string, *ending) {
+	if len(plan.Request.ContactPersons) == 0 || plan.Request.ContactPersons[0].Email == "" {
+		return "", nil
+	}
+	var rows []zohobooks.Contact
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = a.tenant.books.FindContactsByEmail(ctx, plan.Request.ContactPersons[0].Email)
+		return err
+	}); err != nil {
+		return "", a.failed(stepContact, err)
+	}
+	for i := range rows {
+		if c, key, end := a.keyed(&rows[i]); end != nil || key == plan.Key {
+			return c.ContactID, end
+		}
+	}
+	return "", nil
+}
+
+// keyed is the contact of a list row with its key; the row may leave custom fields out.
+func (a *attempt) keyed(row *zohobooks.Contact) (*zohobooks.Contact, string, *ending) {
+	field := a.tenant.org().Fields.Contact.Key
+	key, answered := row.Field(field)
+	if answered {
+		return row, key, nil
+	}
+	var full *zohobooks.Contact
+	if err := a.read(func(ctx context.Context) (err error) {
+		full, err = a.tenant.books.GetContact(ctx, row.ContactID)
+		return err
+	}); err != nil {
+		return row, "", a.failed(stepContact, err)
+	}
+	return full, fieldOf(full, field), nil
 }
 
 // findContact looks a contact up by its name (Zoho has no filter by custom field for contacts) and decides by the key in
@@ -192,9 +248,10 @@ func (a *attempt) findContact(plan *contactPlan, name string) (string, *ending) 
 		return "", a.failed(stepContact, err)
 	}
 	for i := range rows {
-		c := &rows[i]
-		key := fieldOf(c, a.tenant.org().Fields.Contact.Key)
+		c, key, end := a.keyed(&rows[i])
 		switch {
+		case end != nil:
+			return "", end
 		case key == plan.Key:
 			return c.ContactID, nil
 		case key == "" && sameCustomer(c, plan.Request):

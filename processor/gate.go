@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -98,7 +99,9 @@ func (g *gate) probe(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if _, err := g.books.Organization(ctx); err == nil || !zohobooks.Verdict(err).Outage {
+		// What keeps the probe itself from being made (the budget, a pause) says nothing of Zoho.
+		var notMade *zohobooks.BudgetError
+		if _, err := g.books.Organization(ctx); err == nil || !zohobooks.Verdict(err).Outage && !errors.As(err, &notMade) {
 			break
 		}
 	}

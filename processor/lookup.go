@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,32 +13,59 @@ import (
 )
 
 // lookForNeeds searches the books for what the record waits for, because Redis may have forgotten it. Found orders are
-// adopted; found says whether all of the needs are there now.
-func (a *attempt) lookForNeeds(refs []ClaimRef) (found bool, _ *ending) {
+// adopted, found payments noted; found says whether there were any, so that the claim is worth asking for again.
+func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
 	if park := a.tenant.gate.park(); park != nil {
 		return false, &ending{park: park}
 	}
-	found = true
-	for _, ref := range refs {
+	if a.w.adopted == nil {
+		a.w.adopted = make(map[string]*OrderState)
+	}
+	for _, ref := range ans.WaitingFor {
 		if ref.Role != RoleOrder {
-			found = false // a payment's record resolves itself; its order's documents show it once adopted
 			continue
 		}
 		st, err := a.findOrder(ref.ID)
 		if err != nil {
 			return false, a.failed("looking for the order", err)
 		}
-		if st == nil {
-			found = false
+		if st != nil {
+			a.w.adopted[ref.ID], found = st, true
+		}
+	}
+	for _, ref := range ans.WaitingFor {
+		if ref.Role != RolePayment {
 			continue
 		}
-		if a.w.adopted == nil {
-			a.w.adopted = make(map[string]*OrderState)
+		there, err := a.findPaid(ans, ref.ID)
+		if err != nil {
+			return false, a.failed("looking for the payment", err)
 		}
-		a.w.adopted[ref.ID] = st
+		if there {
+			a.w.paid, found = append(a.w.paid, ref.ID), true
+		}
 	}
-	a.w.looked = true
 	return found, nil
+}
+
+// findPaid says whether the books hold a payment of this refund's order. No filter finds it by its id: the payments of the
+// order's contact are listed, unless the order's claim lists them.
+func (a *attempt) findPaid(ans *ClaimAnswer, paymentID string) (bool, error) {
+	st := a.w.adopted[a.orderID]
+	if st == nil {
+		st = orderStateOf(ans.Orders[a.orderID])
+	}
+	if st.Invoice == nil {
+		return false, nil
+	}
+	full, err := a.completed(a.orderID, st)
+	if err != nil {
+		return false, err
+	}
+	if a.w.adopted[a.orderID] != nil {
+		a.w.adopted[a.orderID] = full
+	}
+	return slices.ContainsFunc(full.Payments, func(p PaymentState) bool { return p.PaymentID == paymentID && !p.Pending }), nil
 }
 
 // findOrder finds an order's invoice by its unique field and rebuilds what is known of the order; nil when there's none.
@@ -48,7 +76,7 @@ func (a *attempt) findOrder(orderID string) (*OrderState, error) {
 	}
 	st := stateFromInvoice(inv)
 	if o, ok := parseOrigin(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)); ok {
-		st.Revision = o.Revision
+		st.Revision, st.Origin = o.Revision, o.String()
 	}
 	return st, nil
 }

@@ -15,7 +15,9 @@ type OrderState struct {
 	// Partial: rebuilt from the invoice alone; its payments and credits are one sum, not listed.
 	Partial bool `json:"partial,omitempty"`
 	// Revision is the order's revision, where the state was rebuilt from the books.
-	Revision     int64               `json:"revision,omitempty"`
+	Revision int64 `json:"revision,omitempty"`
+	// Origin is that of the invoice, where the state was rebuilt from the books.
+	Origin       string              `json:"origin,omitempty"`
 	ContactID    string              `json:"contact_id,omitempty"`
 	Currency     string              `json:"currency,omitempty"`
 	ExchangeRate decimal.NullDecimal `json:"exchange_rate"`
@@ -184,6 +186,24 @@ func (s *OrderState) credit(key string) *CreditState {
 		}
 	}
 	return nil
+}
+
+// names says whether the state holds anything that this event announced or did.
+func (s *OrderState) names(ref ClaimRef) bool {
+	key := ref.key()
+	for i := range s.Payments {
+		p := &s.Payments[i]
+		if _, drew := p.Draws[key]; drew || ref.Role == RolePayment && p.PaymentID == ref.ID {
+			return true
+		}
+	}
+	for i := range s.Credits {
+		c := &s.Credits[i]
+		if _, drew := c.Draws[key]; drew || c.Key == key {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *OrderState) encode() []byte {

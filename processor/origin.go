@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -29,9 +30,12 @@ func parseOrigin(s string) (o origin, ok bool) {
 	if len(parts) != 4 || !strings.HasPrefix(parts[2], "h") || !strings.HasPrefix(parts[3], "o") {
 		return origin{}, false
 	}
-	if _, err := fmt.Sscanf(parts[1], "r%d", &o.Revision); err != nil {
+	digits, numbered := strings.CutPrefix(parts[1], "r")
+	revision, err := strconv.ParseInt(digits, 10, 64)
+	if !numbered || err != nil {
 		return origin{}, false
 	}
+	o.Revision = revision
 	o.Coordinates, o.Fingerprint, o.Order = parts[0], parts[2][1:], parts[3][1:]
 	return o, true
 }
@@ -53,21 +57,6 @@ func fieldOf(doc interface {
 }, apiName string) string {
 	value, _ := doc.Field(apiName)
 	return value
-}
-
-// adoptable compares a document that was found under this event's key with what this event would write: nil to adopt
-// it as our own, else the ending.
-func (a *attempt) adoptable(originValue, what, number string) *ending {
-	o, ok := parseOrigin(originValue)
-	switch {
-	case ok && o.Coordinates == a.event.origin && o.Fingerprint == a.fingerprint:
-		return nil
-	case ok && o.Fingerprint == a.fingerprint:
-		return &ending{duplicate: duplicateSame}
-	}
-	return &ending{reject: reject("rejected.conflict",
-		"%s %s is in the books under the key %s with other content (origin %q): compare them and discard one",
-		what, number, a.ref.key(), originValue)}
 }
 
 // key is the value of the unique custom field for this claim's document.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -93,10 +94,12 @@ func (a *attempt) deadLetterHeaders(rej *Rejection) []kgo.RecordHeader {
 	add("dlq.workflow", string(a.workflow))
 	add("dlq.organization", a.Organization)
 	add("dlq.business-id", a.ref.ID)
-	add(headerSourceTopic, rec.Topic)
-	add(headerSourcePartition, partition)
-	add(headerSourceOffset, offset)
-	add("dlq.source.timestamp", rec.Timestamp.UTC().Format(time.RFC3339Nano))
+	if !a.replay { // of a replay they stay as they came: its documents name them
+		add(headerSourceTopic, rec.Topic)
+		add(headerSourcePartition, partition)
+		add(headerSourceOffset, offset)
+		add("dlq.source.timestamp", rec.Timestamp.UTC().Format(time.RFC3339Nano))
+	}
 	add("dlq.group", a.p.cfg.Group)
 	add("dlq.attempts", strconv.Itoa(a.w.attempts+1))
 	add("dlq.first-failed-at", first.UTC().Format(time.RFC3339Nano))
@@ -144,14 +147,26 @@ func (a *attempt) deadLetter(headers []kgo.RecordHeader) Message {
 			all = append(all, h)
 		}
 	}
+	small := append(sourceHeaders(all), headers...)
 	all = append(all, headers...)
 	topic := rec.Topic + a.p.cfg.Topics.DeadLetterSuffix
 	sum := sha256.Sum256(rec.Value)
-	small := []kgo.RecordHeader{
-		{Key: "dlq.truncated", Value: []byte("value of " + strconv.Itoa(len(rec.Value)) + " bytes left out, sha256 " + hex.EncodeToString(sum[:]))},
-	}
+	small = append(small, kgo.RecordHeader{
+		Key: "dlq.truncated", Value: []byte("value of " + strconv.Itoa(len(rec.Value)) + " bytes left out, sha256 " + hex.EncodeToString(sum[:])),
+	})
 	return Message{
 		Record:   &kgo.Record{Topic: topic, Key: rec.Key, Value: rec.Value, Headers: all},
-		TooLarge: &kgo.Record{Topic: topic, Key: rec.Key, Headers: append(small, headers...)},
+		TooLarge: &kgo.Record{Topic: topic, Key: rec.Key, Headers: small},
 	}
+}
+
+// sourceHeaders are those of a replay that say what it's a replay of.
+func sourceHeaders(all []kgo.RecordHeader) []kgo.RecordHeader {
+	var kept []kgo.RecordHeader
+	for _, h := range all {
+		if strings.HasPrefix(h.Key, "dlq.source.") || strings.HasPrefix(h.Key, "dlq.replay.") {
+			kept = append(kept, h)
+		}
+	}
+	return kept
 }

@@ -18,15 +18,11 @@ const (
 	parkEpoch      = "redis_epoch" // Redis came back without its memory
 )
 
-// backOff is full jitter between a tenth and all of base*2^n, at most limit.
+// backOff is full jitter between a tenth and all of base*2^n, at most limit. base must be positive.
 func backOff(base, limit time.Duration, n int) time.Duration {
-	d := base
-	for range n {
-		d *= 2
-		if d >= limit {
-			d = limit
-			break
-		}
+	d := min(base, limit)
+	for i := 0; i < n && d < limit; i++ {
+		d = min(2*d, limit)
 	}
-	return d/10 + rand.N(d)
+	return d/10 + rand.N(d-d/10)
 }

@@ -77,9 +77,11 @@ type Books interface {
 	UpdateContact(ctx context.Context, id string, req *zohobooks.ContactRequest) (*zohobooks.Contact, error)
 	GetContact(ctx context.Context, id string) (*zohobooks.Contact, error)
 	FindContactsByName(ctx context.Context, name string) ([]zohobooks.Contact, error)
+	FindContactsByEmail(ctx context.Context, email string) ([]zohobooks.Contact, error)
 
 	CreateInvoice(ctx context.Context, req *zohobooks.InvoiceRequest) (*zohobooks.Invoice, error)
 	UpdateInvoice(ctx context.Context, id string, req *zohobooks.InvoiceRequest) (*zohobooks.Invoice, error)
+	UpdateInvoiceCustomFields(ctx context.Context, id string, fields []zohobooks.CustomField) error
 	GetInvoice(ctx context.Context, id string) (*zohobooks.Invoice, error)
 	FindInvoicesByCustomField(ctx context.Context, field, value string) ([]zohobooks.Invoice, error)
 	MarkInvoiceSent(ctx context.Context, id string) error

@@ -197,7 +197,9 @@ func newTenant(p *Processor, t Tenant) *tenant {
 			books: t.Books, clock: p.clock, key: t.Organization.Name + "/circuit", wake: p.wake,
 			background: p.background, delay: p.cfg.BackOff, recheck: p.cfg.Recheck,
 		},
-		sent: &sentBatcher{books: t.Books, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background},
+	}
+	made.sent = &sentBatcher{
+		books: t.Books, answered: func() { made.gate.answered(true) }, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background,
 	}
 	made.mapping.Store(t.Organization)
 	return made
@@ -279,8 +281,8 @@ type Work struct {
 	// looked says that the books were searched for what this record waits for, lookedLast that this was done when its
 	// time was over.
 	looked, lookedLast bool
-	// refusedAt is when a create was first refused because of its key though nothing was found under it.
-	refusedAt time.Time
+	// refusal of a write of which nothing was found in the books; it's looked for once more.
+	refusal *refusal
 	// invoice is the order's invoice once this delivery has created or found it.
 	invoice *zohobooks.Invoice
 	// contactRevision lets a contact that is gone be made anew.
@@ -313,6 +315,10 @@ type attempt struct {
 	inDoubt doubt
 	// intended: an intent of this attempt stands in the orders' states.
 	intended bool
+	// rebuilt: an order's state was rebuilt from the books because Redis had none.
+	rebuilt bool
+	// found is what another record has written under this event's key.
+	found *inBooks
 	// wrote: this attempt marked a write of its own.
 	wrote bool
 	// answered: how the last write ended is known, and the steps tell it where it was done, so its mark in the claim says

@@ -13,6 +13,7 @@ import (
 // settled only then. Marking a sent invoice again changes nothing (recorded), so no answer of it is ever in doubt.
 type sentBatcher struct {
 	books      Books
+	answered   func() // told of every call that went through
 	most       int
 	wait       time.Duration
 	background func(func(context.Context))
@@ -65,7 +66,7 @@ func (b *sentBatcher) flush() {
 // send marks a batch. A refusal of the whole because of one is found out one by one.
 func (b *sentBatcher) send(ctx context.Context, batch []sentWaiter) {
 	if len(batch) == 1 {
-		batch[0].done <- b.books.MarkInvoiceSent(ctx, batch[0].id)
+		batch[0].done <- b.sendOne(ctx, batch[0].id)
 		return
 	}
 	ids := make([]string, len(batch))
@@ -73,13 +74,33 @@ func (b *sentBatcher) send(ctx context.Context, batch []sentWaiter) {
 		ids[i] = w.id
 	}
 	err := b.books.MarkInvoicesSent(ctx, ids)
+	if err == nil {
+		b.answered()
+	}
 	var refused *zohobooks.Error
 	single := err != nil && errors.As(err, &refused) && zohobooks.Verdict(err).Action == zohobooks.ActionReject
-	for _, w := range batch {
-		if single {
-			w.done <- b.books.MarkInvoiceSent(ctx, w.id)
-			continue
+	for i, w := range batch {
+		switch {
+		case single:
+			w.done <- b.sendOne(ctx, w.id)
+		case err != nil && i > 0:
+			w.done <- &sharedFailure{err}
+		default:
+			w.done <- err
 		}
-		w.done <- err
 	}
 }
+
+func (b *sentBatcher) sendOne(ctx context.Context, id string) error {
+	err := b.books.MarkInvoiceSent(ctx, id)
+	if err == nil {
+		b.answered()
+	}
+	return err
+}
+
+// sharedFailure is a failure of one call that concerned many: only the first of them counts it as an outage.
+type sharedFailure struct{ err error }
+
+func (e *sharedFailure) Error() string { return e.err.Error() }
+func (e *sharedFailure) Unwrap() error { return e.err }

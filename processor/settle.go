@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/schemas"
@@ -33,18 +34,24 @@ func (a *attempt) settle(end *ending) Verdict {
 	a.stopRenewing()
 	a.tally()
 	switch {
-	case end == nil:
+	case end == nil, end.posted && a.handle != nil:
 		return a.finish(a.outcome(schemas.StatusPosted), nil)
+	case end.posted:
+		return a.publish(a.outcome(schemas.StatusPosted), nil, nil)
 	case end.stored != nil:
 		return a.again(end.stored)
 	case end.duplicate != "":
-		a.giveBack()
 		out := a.outcome(schemas.StatusDuplicate)
 		out.Reason = end.duplicate
+		if a.found != nil && a.handle != nil { // whoever waits for this business id finds it settled
+			return a.finish(out, nil)
+		}
+		a.giveBack()
 		return a.publish(out, nil, nil)
 	case end.reject != nil:
 		return a.rejected(end.reject)
 	case end.lost:
+		a.giveBack() // leases of orders that nobody took
 		return Verdict{Park: &Park{Until: a.p.clock.Now(), Reason: parkBusy}}
 	case end.released:
 		a.giveBack()
@@ -67,7 +74,7 @@ func (a *attempt) giveBack() {
 	if a.handle == nil {
 		return
 	}
-	if a.refusedWrite {
+	if a.answered && a.inDoubt.step == "" {
 		if err := a.p.claims.Answered(a.ctx, a.handle, a.prog.encode()); err != nil {
 			a.p.log.Debug("claim keeps its mark", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
 		}
@@ -86,6 +93,10 @@ func (a *attempt) rejected(rej *Rejection) Verdict {
 	out := a.outcome(schemas.StatusRejected)
 	out.Error = &schemas.Failure{Class: rej.Class, Code: rej.Code, Message: cut(rej.Message, maxMessage)}
 	headers := a.deadLetterHeaders(rej)
+	if a.handle != nil && a.entry.State == "sending" && a.entry.Sending.Coordinates != a.coordinates && !a.wrote {
+		a.giveBack() // the claim stays with the record whose write is in doubt
+		return a.publish(out, headers, nil)
+	}
 	if a.handle == nil {
 		return a.publish(out, headers, nil)
 	}
@@ -102,11 +113,15 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 	switch {
 	case out.Status == schemas.StatusRejected:
 		f.State = "rejected"
-		if a.prog.Doubt == "" {
-			a.prog.Doubt, a.prog.Since = a.inDoubt.step, a.inDoubt.since
-		}
-		f.Steps = a.prog.encode()
+		a.prog.Doubt, a.prog.Since = a.inDoubt.step, a.inDoubt.since
 		f.Orders = a.withdrawn()
+		a.prog.unplan()
+		f.Steps = a.prog.encode()
+	case out.Status == schemas.StatusDuplicate:
+		f.Data, f.Orders = a.found.encode(), a.withdrawn()
+		if a.ref.Role == RoleOrder {
+			f.Data, f.Orders = a.result.orders[a.orderID].encode(), nil
+		}
 	case a.ref.Role == RoleOrder:
 		f.Data = a.result.orders[a.orderID].encode()
 	default:
@@ -143,22 +158,51 @@ func (a *attempt) orderUpdates() map[string]OrderUpdate {
 	return updates
 }
 
-// withdrawn takes the intents of a rejected event out of the orders' states, unless a write of it is in doubt.
+// withdrawn takes what an event that is not posted announced in the orders' states back, but for what was written of it. What
+// is in doubt stays.
 func (a *attempt) withdrawn() map[string]OrderUpdate {
 	if a.prog.Doubt != "" || a.ref.Role == RoleOrder {
 		return nil
 	}
 	updates := make(map[string]OrderUpdate)
 	for id, st := range a.states {
-		without := st.without(a.ref.key())
-		if a.workflow == WorkflowPayment {
-			without = st.withoutPayment(a.ref.ID)
-		}
-		if a.intended && a.prog.Credit == nil {
-			updates[id] = OrderUpdate{Data: without.encode()}
+		if a.intended || st.names(a.ref) {
+			updates[id] = OrderUpdate{Data: a.written(st).encode()}
 		}
 	}
 	return updates
+}
+
+// written is an order's state with no more of this event than what the steps say was done.
+func (a *attempt) written(st *OrderState) *OrderState {
+	if a.workflow == WorkflowPayment {
+		return st.withoutPayment(a.ref.ID)
+	}
+	key, plan := a.ref.key(), a.prog.Refund
+	st = st.without(key)
+	if a.prog.Credit != nil {
+		cr := *a.prog.Credit
+		cr.Applied, cr.Refunded = decimal.Zero, decimal.Zero
+		if a.prog.did(stepApply) {
+			cr.Applied = a.prog.Credit.Applied
+		}
+		if a.prog.did(stepRefund) {
+			cr.Refunded = a.prog.Credit.Refunded
+		}
+		st = st.withCredit(cr)
+	}
+	if plan == nil {
+		return st
+	}
+	if plan.FromCancel != nil && a.prog.did(stepRefund) {
+		st = st.withRefundFrom(plan.FromCancelID, key, plan.FromCancel.Amount.Decimal)
+	}
+	for _, ex := range plan.FromExcess {
+		if a.prog.did(stepExcess + ":" + ex.PaymentDocumentID) {
+			st = st.withExcessRefunded(ex.PaymentDocumentID, key, ex.Request.Amount.Decimal)
+		}
+	}
+	return st
 }
 
 // again publishes the verdict that the claim holds: a crash came between finishing the claim and the transaction.
@@ -227,6 +271,7 @@ func (a *attempt) messages(value []byte, headers []kgo.RecordHeader) Verdict {
 
 // cut shortens s to at most n bytes without splitting a character.
 func cut(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
 		return s
 	}

@@ -10,46 +10,41 @@ import (
 // wait is how long a record has waited for what it needs. Its clock runs only while the topic waited for is settled up
 // to what it held when the wait began, and while the organisation works (design, section 6).
 type wait struct {
-	started bool
-	ends    map[string]map[int32]int64 // by topic; what must be settled before the clock runs
-	passed  bool
-	ran     time.Duration
-	last    time.Time
+	ends   map[string]map[int32]int64 // by topic; what must be settled before the clock runs
+	passed bool
+	ran    time.Duration
+	last   time.Time
 }
 
 // waitFor parks a record whose order or payment is not settled. The claim store has registered it for a wake-up, which is
-// a hint: it asks again now and then. When the deadline has passed, the books are searched once before it's rejected.
+// a hint: it asks again now and then. When the deadline has passed, the books are searched before it's rejected; and once
+// before that where Redis may have forgotten what is there, as soon as everything produced before is settled.
 func (a *attempt) waitFor(ans *ClaimAnswer) *ending {
-	if a.epoch.Loss && !a.w.looked { // Redis may have forgotten it
-		if found, end := a.lookForNeeds(ans.WaitingFor); end != nil || found {
-			return a.claimAgain(end)
-		}
-	}
 	expired, end := a.expired(ans.WaitingFor)
 	if end != nil {
 		return end
 	}
-	if expired {
-		if !a.w.looked {
-			if found, end := a.lookForNeeds(ans.WaitingFor); end != nil || found {
-				return a.claimAgain(end)
+	if forgot := a.epoch.Loss && a.w.wait.passed && !a.w.looked; forgot || expired && !a.w.lookedLast {
+		found, end := a.lookForNeeds(ans)
+		if end != nil {
+			if expired { // nobody knows since when the organisation could not be asked: its time starts anew
+				a.w.wait = wait{}
 			}
+			return end
 		}
+		a.w.looked, a.w.lookedLast = true, expired
+		if found {
+			return a.claim()
+		}
+	}
+	if expired {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: a.missing(ans)}}
 	}
-	park := &Park{Reason: parkDependency, Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, max(a.deadline()-a.w.wait.ran, time.Second)))}
+	park := &Park{Reason: parkDependency, Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, max(a.deadline()-a.w.wait.ran, a.p.cfg.Recheck/30)))}
 	for _, ref := range ans.WaitingFor {
 		park.Keys = append(park.Keys, ref.WakeKey(a.Organization))
 	}
 	return &ending{park: park}
-}
-
-// claimAgain asks for the claim once more after the books answered, unless the look-up itself ended the attempt.
-func (a *attempt) claimAgain(end *ending) *ending {
-	if end != nil {
-		return end
-	}
-	return a.claim()
 }
 
 func (a *attempt) deadline() time.Duration { return a.tenant.org().DependencyDeadline }
@@ -57,16 +52,19 @@ func (a *attempt) deadline() time.Duration { return a.tenant.org().DependencyDea
 // expired runs the wait's clock.
 func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {
 	w, now := &a.w.wait, a.p.clock.Now()
-	if w.ends == nil {
-		w.started, w.ends, w.last = true, make(map[string]map[int32]int64), now
-		for _, topic := range a.topicsOf(refs) {
-			ends, err := a.p.progress.Ends(a.intake, topic)
-			if err != nil {
-				w.ends = nil
-				return false, a.progressAway()
-			}
-			w.ends[topic] = ends
+	for _, topic := range a.topicsOf(refs) {
+		if w.ends[topic] != nil {
+			continue
 		}
+		ends, err := a.p.progress.Ends(a.intake, topic)
+		if err != nil {
+			return false, a.progressAway()
+		}
+		// What came first was found; what's waited for now gets the whole time.
+		if w.ends == nil {
+			w.ends = make(map[string]map[int32]int64)
+		}
+		w.ends[topic], w.passed, w.ran = ends, false, 0
 	}
 	if !w.passed {
 		w.last = now
@@ -92,7 +90,7 @@ func (a *attempt) progressAway() *ending {
 	if a.leaving() {
 		return &ending{released: true}
 	}
-	return a.parkFor(parkBackOff, backOff(a.p.cfg.BackOff, a.p.cfg.BackOffLimit, a.w.tries-1))
+	return a.parkFor(parkBackOff, a.backOff(a.p.cfg.BackOffLimit))
 }
 
 func (a *attempt) topicsOf(refs []ClaimRef) []string {

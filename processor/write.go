@@ -36,19 +36,33 @@ func (a *attempt) write(step string, intents map[string]*OrderState, call func(c
 			orders[id] = st.encode()
 		}
 	}
+	if a.prog.Fingerprint == "" {
+		a.prog.Origin, a.prog.Fingerprint = a.event.origin, a.fingerprint
+	}
 	if err := a.p.claims.Sending(a.ctx, a.handle, step, a.prog.encode(), orders); err != nil {
 		return &storeError{err}
 	}
+	before := a.inDoubt
+	a.wrote, a.answered = true, false
 	a.inDoubt = doubt{step: step, since: a.p.clock.Now()}
 	err = call(r.Attach(a.ctx))
 	if err == nil {
-		a.tenant.gate.answered(true)
+		a.went(true)
 	}
 	if err == nil || zohobooks.Verdict(err).Action != zohobooks.ActionInDoubt {
 		a.inDoubt = doubt{}
+		if before.step != step && !before.unknown {
+			a.inDoubt = before
+		}
+		a.answered = err != nil
 	}
-	a.refusedWrite = err != nil && a.inDoubt.step == ""
 	return err
+}
+
+// went notes that a call succeeded; wrote, that it was a write.
+func (a *attempt) went(wrote bool) {
+	a.w.failures = 0
+	a.tenant.gate.answered(wrote)
 }
 
 // read makes one reading call: a look-up comes before orders in the budget.
@@ -60,32 +74,54 @@ func (a *attempt) read(call func(ctx context.Context) error) error {
 	defer r.Release()
 	err = call(r.Attach(a.ctx))
 	if err == nil {
-		a.tenant.gate.answered(false)
+		a.went(false)
 	}
 	return err
 }
 
+// reserve waits for the budget to grant a call. Meanwhile the organisation may have been paused, or its circuit opened:
+// then no call is made.
 func (a *attempt) reserve(class zohobooks.Class) (*zohobooks.Reservation, error) {
 	if a.leaving() {
 		return nil, errLeaving
 	}
-	return a.tenant.books.Reserve(zohobooks.WithClass(a.intake, class))
+	r, err := a.tenant.books.Reserve(zohobooks.WithClass(a.intake, class))
+	if err != nil {
+		return nil, err
+	}
+	if park := a.tenant.gate.park(); park != nil {
+		r.Release()
+		return nil, &heldError{park}
+	}
+	return r, nil
 }
+
+// heldError says that a call was not made because the organisation is not worked for at present.
+type heldError struct{ park *Park }
+
+func (e *heldError) Error() string { return "the organisation is not worked for: " + e.park.Reason }
 
 // failed turns an error of write or read into the attempt's ending. One function decides, so that one table says what
 // happens when.
 func (a *attempt) failed(step string, err error) *ending {
 	var store *storeError
+	var held *heldError
 	var rejection *Rejection
 	switch {
 	case errors.Is(err, errLeaving), a.leaving() && errors.Is(err, context.Canceled):
 		return &ending{released: true}
 	case errors.As(err, &store):
 		return a.storeAway(store.err)
+	case errors.As(err, &held):
+		return &ending{park: held.park}
 	case errors.As(err, &rejection):
 		return &ending{reject: rejection}
 	}
+	a.w.failures++
 	now, dec := a.p.clock.Now(), zohobooks.Verdict(err)
+	if statusOf(err) > 0 && !dec.Outage { // a refusal is an answer, too
+		a.tenant.gate.answered(false)
+	}
 	a.p.log.Debug("call failed", "organization", a.Organization, "workflow", string(a.workflow), "business_id", a.ref.ID,
 		"step", step, "error", err.Error(), "action", dec.Action.String())
 	switch dec.Action {
@@ -94,10 +130,7 @@ func (a *attempt) failed(step string, err error) *ending {
 			// The budget has seen the refusal and pauses all replicas; it says until when at the next reservation.
 			return a.parkFor(parkPaused, backOff(a.p.cfg.BackOff, a.p.cfg.BackOff, 0))
 		}
-		after := dec.After
-		if after <= 0 {
-			after = time.Minute
-		}
+		after := max(dec.After, a.p.cfg.BackOff) // a pause that ends this moment has none left
 		if dec.Action == zohobooks.ActionStop {
 			a.p.log.Error("credentials refused, organisation paused", "organization", a.Organization, "error", err.Error())
 		}
@@ -108,31 +141,57 @@ func (a *attempt) failed(step string, err error) *ending {
 	}
 	return &ending{reject: &Rejection{
 		Class: "rejected.books", Code: codeText(dec.Code), Retryable: "after-fix",
-		Message: fmt.Sprintf("%s: %v", step, err),
+		Status: statusOf(err), Message: fmt.Sprintf("%s: %v", step, err),
 	}}
+}
+
+// statusOf is the HTTP status of Zoho's answer, 0 where there was none.
+func statusOf(err error) int {
+	var e *zohobooks.Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
+// backOff is how long this record waits after trouble, growing with every failure in a row.
+func (a *attempt) backOff(limit time.Duration) time.Duration {
+	return backOff(a.p.cfg.BackOff, limit, max(a.w.failures-1, 0))
+}
+
+// countable says whether the failure is Zoho's: trouble with Redis, the token's store or our own end says nothing of the
+// record.
+func countable(err error) bool {
+	var e *zohobooks.Error
+	return errors.As(err, &e) || errors.Is(err, zohobooks.ErrSearchIncomplete)
 }
 
 // again5xx is the ending of an attempt that met trouble which may pass: the lane waits, with full jitter. It counts as an
 // attempt only if another write of the organisation succeeded since the last failure; else Zoho as a whole is in trouble.
 func (a *attempt) again5xx(step string, err error, dec zohobooks.Decision) *ending {
 	now, w := a.p.clock.Now(), a.w
-	if dec.Outage {
+	var shared *sharedFailure
+	if dec.Outage && !errors.As(err, &shared) {
 		a.tenant.gate.outage()
 	}
-	if w.failedAt.IsZero() {
-		w.failedAt = now
+	if !countable(err) {
+		return a.parkFor(parkBackOff, max(a.backOff(a.p.cfg.BackOffLimit), dec.After))
 	}
-	if seen := a.tenant.gate.successes(); seen > w.writesSeen {
+	seen := a.tenant.gate.successes()
+	if w.failedAt.IsZero() {
+		w.failedAt, w.writesSeen = now, seen
+	}
+	if seen > w.writesSeen {
 		w.attempts, w.writesSeen = w.attempts+1, seen
 	}
 	if w.attempts >= a.p.cfg.MaxAttempts {
 		a.prog.Doubt, a.prog.Since = a.inDoubt.step, a.inDoubt.since
 		return &ending{reject: &Rejection{
-			Class: "exhausted", Code: codeText(dec.Code), Retryable: "yes",
+			Class: "exhausted", Code: codeText(dec.Code), Status: statusOf(err), Retryable: "yes",
 			Message: fmt.Sprintf("%s failed %d times while other writes of the organisation succeeded: %v", step, w.attempts, err),
 		}}
 	}
-	wait := max(backOff(a.p.cfg.BackOff, a.p.cfg.BackOffLimit, w.tries-1), dec.After)
+	wait := max(a.backOff(a.p.cfg.BackOffLimit), dec.After)
 	if dec.Action == zohobooks.ActionInDoubt {
 		return &ending{park: &Park{Until: now.Add(max(a.p.cfg.SettleDelay, wait)), Reason: parkInDoubt}}
 	}
@@ -146,6 +205,8 @@ func (a *attempt) settled() *ending { return a.until(a.p.cfg.SettleDelay) }
 // horizonPassed parks until the write in doubt can't take effect any more; nil when that time is over.
 func (a *attempt) horizonPassed() *ending { return a.until(a.p.cfg.WriteHorizon) }
 
+// until is nil from that long after the doubt began. The store's clock says when that was, this one's that it's over: a
+// difference between them lengthens or shortens the wait.
 func (a *attempt) until(d time.Duration) *ending {
 	ready := a.inDoubt.since.Add(d)
 	if !a.p.clock.Now().Before(ready) {

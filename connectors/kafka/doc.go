@@ -6,8 +6,8 @@
 // wake-up; only its lane waits. Because records settle out of order, the position committed for a partition is its lowest unsettled offset, and
 // the commit's metadata names every other unsettled one (tracker.go, metadata.go): whoever owns the partition next skips what is settled.
 //
-// One life (life.go) is one client: producer id first, which fences a dead predecessor, then join and fetch. One goroutine alternates between polling
-// and settling (settle.go). Whatever goes wrong with a transaction ends the life and starts the next one from the committed metadata, so a crash
+// One life (life.go) is one client: producer id first, which fences a dead predecessor, then join and fetch. One goroutine owns all
+// state: it polls, delivers, and begins and ends settlements; one transaction at a time runs beside it (settle.go). Whatever goes wrong with a transaction ends the life and starts the next one from the committed metadata, so a crash
 // and an error are one path. Transactions use a plain client and the package's own offset commits, whose member and generation are captured together with
 // the owned partitions; [kgo.GroupTransactSession] hides revocations from its user while a transaction is failing.
 package kafka

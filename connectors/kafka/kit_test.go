@@ -267,7 +267,10 @@ func (k *kit) startConfig(cfg Config, h Handler, opts ...kgo.Opt) *member {
 	k.t.Helper()
 	m := &member{k: k, wire: newWire(), done: make(chan struct{}), log: &logBuffer{}}
 	logger := slog.New(slog.NewTextHandler(m.log, nil))
-	e, err := New(cfg, h, WithLogger(logger), WithClientOpts(append(opts, m.wire.opt())...))
+	if cfg.TLS == nil {
+		opts = append(opts, m.wire.opt())
+	}
+	e, err := New(cfg, h, WithLogger(logger), WithClientOpts(opts...))
 	if err != nil {
 		k.t.Fatal(err)
 	}

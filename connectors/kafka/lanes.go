@@ -30,6 +30,8 @@ const (
 	releasedAfter = time.Second
 	// slab is the number of deliveries allocated together; one that is parked for long keeps its slab.
 	slab = 32
+	// startTogether deliveries are handed to the pool at once, so that it runs while more are delivered.
+	startTogether = 128
 )
 
 // distribute takes the records of a poll into their partitions' backlogs. It must run between the poll and AllowRebalance: a rebalance in between could
@@ -73,6 +75,11 @@ func (l *life) deliver() {
 		}
 		l.deliverPartition(p)
 	}
+	l.push()
+}
+
+// push hands what is to start to the pool.
+func (l *life) push() {
 	l.pool.push(l.starting...)
 	clear(l.starting)
 	l.starting = l.starting[:0]
@@ -105,6 +112,9 @@ func (l *life) deliverPartition(p *partition) {
 		room.add(r.Offset)
 		p.inFlight++
 		l.enqueue(d)
+		if len(l.starting) >= startTogether {
+			l.push()
+		}
 	}
 	clear(p.backlog[:n])
 	p.backlog = p.backlog[n:]

@@ -15,11 +15,14 @@ import (
 // life is one client from its producer id to its end. An error ends it and the engine begins the next one, which knows only what was committed.
 type life struct {
 	*Engine
-	cl      *kgo.Client
-	work    context.Context // the handlers'
-	v2      bool            // the cluster runs transaction.version 2
-	pool    *pool
-	stopped bool
+	cl   *kgo.Client
+	work context.Context // the handlers'
+	v2   bool            // the cluster runs transaction.version 2
+	pool *pool
+
+	settleCtx    context.Context
+	cancelSettle context.CancelFunc
+	settlers     sync.WaitGroup
 
 	mu        sync.Mutex
 	parts     map[topicPartition]*partition // assigned now
@@ -35,11 +38,12 @@ type life struct {
 	doneBuffer  []*Delivery
 	parked      parked
 	unpublished []*Delivery
-	settleAt    time.Time // when the next transaction is due; zero when nothing waits
-	moveAt      time.Time // when positions without results are committed next
-	lookAt      time.Time // when the output topics are looked at next
-	refusals    int       // transactions the group refused in a row
-	blocked     bool      // an output topic is missing or forbidden
+	settling    *settlement // the transaction under way
+	settleAt    time.Time   // when the next transaction is due; zero when nothing waits
+	moveAt      time.Time   // when positions without results are committed next
+	lookAt      time.Time   // when the output topics are looked at next
+	refusals    int         // transactions the group refused in a row
+	blocked     bool        // an output topic is missing or forbidden
 	draining    bool
 	fetched     int64
 	settled     int64
@@ -60,6 +64,7 @@ const (
 // live runs one life until ctx ends and what ran is settled (nil), or until an error.
 func (e *Engine) live(ctx context.Context) (err error) {
 	l := &life{Engine: e, work: e.work, parts: make(map[topicPartition]*partition), active: make(map[*partition]struct{})}
+	l.settleCtx, l.cancelSettle = context.WithCancel(context.Background())
 	l.pool = newPool(l.attempt, e.cfg.MaxUnpublished, e.cfg.SettleRecords, func(int) { e.kick() }, &e.workers)
 	defer l.end()
 	if err := l.begin(ctx); err != nil {
@@ -143,7 +148,7 @@ func (l *life) turn(ctx context.Context) error {
 // until is when the next round must begin at the latest.
 func (l *life) until(now time.Time) time.Time {
 	t := now.Add(l.cfg.SettleEvery)
-	if !l.blocked && !l.settleAt.IsZero() && l.settleAt.Before(t) {
+	if !l.blocked && l.settling == nil && !l.settleAt.IsZero() && l.settleAt.Before(t) {
 		t = l.settleAt
 	}
 	if due, ok := l.parked.next(); ok && due.Before(t) {
@@ -281,15 +286,18 @@ func (l *life) drain() error {
 		now := time.Now()
 		l.forgetGone()
 		l.collect(now)
+		if err := l.endSettle(); err != nil {
+			return err
+		}
 		_, running, done := l.pool.counts()
 		finished := running == 0 && done == 0
-		if finished || !l.settleAt.IsZero() && !now.Before(l.settleAt) {
-			if err := l.settle(); err != nil {
+		if l.settling == nil && (finished && l.refusals == 0 || !l.settleAt.IsZero() && !now.Before(l.settleAt)) {
+			if err := l.beginSettle(); err != nil {
 				return err
 			}
 		}
 		l.snapshot(now, true)
-		if finished && len(l.unpublished) == 0 {
+		if finished && l.settling == nil && len(l.unpublished) == 0 {
 			return l.move()
 		}
 		timer := time.NewTimer(l.cfg.SettleEvery)
@@ -302,14 +310,23 @@ func (l *life) drain() error {
 			hurry()
 		case <-grace:
 			timer.Stop()
-			l.settle() // what is not published now is its next owner's
-			if running > 0 {
-				return fmt.Errorf("stopping: %d handlers still run after the drain time", running)
-			}
-			return nil
+			return l.lastSettle(running)
 		}
 		timer.Stop()
 	}
+}
+
+// lastSettle publishes what is there when the time to drain is over; what is not published now is its next owner's.
+func (l *life) lastSettle(running int) error {
+	stop := time.AfterFunc(lastWords, l.cancelSettle)
+	defer stop.Stop()
+	if err := l.settleNow(); err != nil {
+		l.log.Warn("kafka results not published while stopping", slog.Any("error", err))
+	}
+	if running > 0 {
+		return fmt.Errorf("stopping: %d handlers still run after the drain time", running)
+	}
+	return nil
 }
 
 // lastWords is how long handlers may take to return once their context ended.
@@ -332,9 +349,12 @@ func (l *life) leaveAll() {
 func (l *life) end() {
 	l.leaveAll()
 	l.pool.stop()
+	defer l.cancelSettle()
 	if l.cl == nil {
 		return
 	}
+	l.cancelSettle()
+	l.settlers.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	l.cl.AllowRebalance()

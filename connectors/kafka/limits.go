@@ -58,7 +58,8 @@ func (l *limits) batch(topic string) int32 {
 	return int32(max(512, min(l.of(topic), maxBatch)))
 }
 
-// recordSize is the size in bytes of a record batch (format 2) that holds only r, without compression: 61 bytes of batch header (KIP-98), then the record.
+// recordSize is the size in bytes of a record batch (format 2) that holds only r, without compression: 61 bytes of batch header (KIP-98), then the
+// record, and 4 bytes of length before the batch, which the client counts as well.
 func recordSize(r *kgo.Record) int {
 	n := 1 + 1 + 1 // attributes, timestamp delta, offset delta
 	field := func(size int) { n += varintSize(size) + size }
@@ -69,7 +70,7 @@ func recordSize(r *kgo.Record) int {
 		field(len(h.Key))
 		field(len(h.Value))
 	}
-	return 61 + varintSize(n) + n
+	return 4 + 61 + varintSize(n) + n
 }
 
 // varintSize is the size of n as a zigzag varint.

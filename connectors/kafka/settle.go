@@ -13,13 +13,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// settleDue settles when enough results wait or the oldest one has waited long enough, and commits positions that moved without a result.
+// settleDue ends the transaction that is under way if it is done. It begins the next one when enough results wait or the oldest one has waited
+// long enough, and commits positions that moved without a result.
 func (l *life) settleDue(now time.Time) error {
+	if err := l.endSettle(); err != nil || l.settling != nil || l.blocked {
+		return err
+	}
 	switch {
-	case l.blocked:
-		return nil
 	case len(l.unpublished) >= l.cfg.SettleRecords && l.refusals == 0, !l.settleAt.IsZero() && !now.Before(l.settleAt):
-		return l.settle()
+		return l.beginSettle()
 	case !now.Before(l.moveAt):
 		l.moveAt = now.Add(moveEvery)
 		return l.move()
@@ -32,6 +34,13 @@ type settlement struct {
 	own     *ownership
 	batch   []*Delivery
 	commits []commit
+
+	// Set by the goroutine that runs the transaction, before done is closed.
+	done      chan struct{}
+	published bool                  // known to be committed; otherwise, without err, known to be aborted
+	refusal   error                 // why it was aborted
+	refused   map[*kgo.Record]error // records that the brokers refused
+	err       error
 }
 
 // commit is what a settlement commits for one partition.
@@ -39,6 +48,7 @@ type commit struct {
 	part     *partition
 	position int64
 	metadata string
+	changes  uint64
 }
 
 func (s *settlement) byTopic() map[string][]*commit {
@@ -50,9 +60,15 @@ func (s *settlement) byTopic() map[string][]*commit {
 	return topics
 }
 
-// settle publishes the results that wait and commits the positions they lead to. A nil error with results left over means that the group refused
-// the commit or a topic a record; the results stay and go into the next transaction if their partitions are still here. Every error ends the life.
-func (l *life) settle() error {
+// add adds a partition's position to what s commits.
+func (s *settlement) add(p *partition, epoch string) {
+	position, text := p.tracker.commit(epoch)
+	s.commits = append(s.commits, commit{part: p, position: position, metadata: text, changes: p.tracker.changes})
+}
+
+// beginSettle captures the ownership, takes the results that wait and the positions they lead to, and lets a goroutine publish them. Delivering goes on
+// meanwhile; what it adds to the trackers is not settled and does not change what is committed.
+func (l *life) beginSettle() error {
 	l.settleAt = time.Time{}
 	l.forgetGone()
 	if len(l.unpublished) == 0 {
@@ -63,60 +79,110 @@ func (l *life) settle() error {
 		return err
 	}
 	if own == nil {
-		l.refused(nil)
+		l.again()
 		return nil
 	}
-	s := &settlement{own: own}
+	s := &settlement{own: own, done: make(chan struct{})}
 	mine := make(map[*partition]bool, len(own.parts))
 	for _, p := range own.parts {
 		mine[p] = true
 	}
 	messages := 0
+	kept := l.unpublished[:0]
+	s.batch = make([]*Delivery, 0, len(l.unpublished))
 	for _, d := range l.unpublished {
-		if mine[d.part] {
-			d.mark.state = markPending
-			d.part.tracker.dirty = true
-			s.batch = append(s.batch, d)
-			messages += len(d.result.Publish)
+		if !mine[d.part] {
+			kept = append(kept, d)
+			continue
 		}
+		d.part.tracker.pend(&d.mark)
+		s.batch = append(s.batch, d)
+		messages += len(d.result.Publish)
 	}
+	clear(l.unpublished[len(kept):])
+	l.unpublished = kept
 	epoch := l.epoch()
 	for _, p := range own.parts {
-		if p.tracker.dirty {
-			position, text := p.tracker.commit(epoch)
-			s.commits = append(s.commits, commit{part: p, position: position, metadata: text})
+		if p.tracker.dirty() {
+			s.add(p, epoch)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*l.cfg.TransactionTimeout)
-	defer cancel()
-	published := true
-	if messages == 0 {
-		published, err = l.commitOnly(ctx, s)
-	} else {
-		published, err = l.transact(ctx, s)
-	}
-	switch {
-	case err != nil:
-		return err
-	case !published:
-		for _, d := range s.batch {
-			d.mark.state = markOpen
+	l.settling = s
+	l.settlers.Add(1)
+	go func() {
+		defer l.settlers.Done()
+		defer l.kick()
+		defer close(s.done)
+		ctx, cancel := context.WithTimeout(l.settleCtx, 3*l.cfg.TransactionTimeout)
+		defer cancel()
+		if messages == 0 {
+			s.published, s.err = l.commitOnly(ctx, s)
+		} else {
+			s.published, s.err = l.transact(ctx, s)
 		}
-		l.refused(s)
-		return nil
-	}
-	l.published(s)
+	}()
 	return nil
 }
 
-// refused plans the next try.
-func (l *life) refused(s *settlement) {
-	l.refusals++
-	wait := min(l.cfg.SettleEvery<<min(l.refusals-1, 5), 2*time.Second)
-	l.settleAt = time.Now().Add(wait)
-	if s != nil {
-		l.log.Info("kafka transaction not committed, its results are kept", slog.Int("results", len(s.batch)), slog.Duration("again_in", wait))
+// endSettle takes in the transaction under way if it is done. The results of an aborted one stay, if their partitions are still here. An error ends the life.
+func (l *life) endSettle() error {
+	s := l.settling
+	if s == nil {
+		return nil
 	}
+	select {
+	case <-s.done:
+	default:
+		return nil
+	}
+	l.settling = nil
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.published:
+		l.published(s)
+		return nil
+	}
+	kept := make([]*Delivery, 0, len(s.batch)+len(l.unpublished))
+	for _, d := range s.batch {
+		d.part.tracker.reopen(&d.mark)
+		if !d.part.gone.Load() {
+			kept = append(kept, d)
+		}
+	}
+	l.pool.forget(len(s.batch) - len(kept))
+	l.unpublished = append(kept, l.unpublished...)
+	if len(s.refused) > 0 {
+		l.refusedRecords(s)
+	}
+	l.log.Info("kafka transaction aborted, its results are kept", slog.Any("why", s.refusal), slog.Int("results", len(s.batch)))
+	l.again()
+	return nil
+}
+
+// settleNow publishes what waits and waits for the end of it.
+func (l *life) settleNow() error {
+	for range 2 { // the one under way, then the rest
+		if l.settling == nil {
+			if err := l.beginSettle(); err != nil {
+				return err
+			}
+		}
+		if l.settling == nil {
+			return nil
+		}
+		<-l.settling.done
+		if err := l.endSettle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again plans the next try.
+func (l *life) again() {
+	l.refusals++
+	l.settleAt = time.Now().Add(min(l.cfg.SettleEvery<<min(l.refusals-1, 5), 2*time.Second))
 }
 
 // published takes note of a committed transaction and starts what waited for it.
@@ -132,21 +198,7 @@ func (l *life) published(s *settlement) {
 		d.result = Result{}
 		l.next(d)
 	}
-	for _, c := range s.commits {
-		c.part.tracker.dirty = false
-		c.part.committed = c.position
-	}
-	kept := l.unpublished[:0]
-	for _, d := range l.unpublished {
-		if d.mark.state != markSettled {
-			kept = append(kept, d)
-		}
-	}
-	clear(l.unpublished[len(kept):])
-	l.unpublished = kept
-	if len(kept) > 0 {
-		l.settleAt = now.Add(l.cfg.SettleEvery)
-	}
+	l.saved(s)
 	l.settled += int64(len(s.batch))
 	l.transactions.Add(1)
 	l.moveAt = now.Add(moveEvery)
@@ -154,12 +206,21 @@ func (l *life) published(s *settlement) {
 	l.pool.forget(len(s.batch))
 }
 
-// transact runs the transaction. It answers true when it is known to be committed and false when it is known to be aborted; everything else is an error.
+// saved takes note of committed positions.
+func (l *life) saved(s *settlement) {
+	for _, c := range s.commits {
+		c.part.tracker.saved = c.changes
+		c.part.committed = c.position
+	}
+}
+
+// transact runs the transaction, beside the engine's goroutine. It answers true when it is known to be committed and false when it is known to be
+// aborted; everything else is an error.
 func (l *life) transact(ctx context.Context, s *settlement) (bool, error) {
 	if err := l.cl.BeginTransaction(); err != nil {
 		return false, fmt.Errorf("beginning a transaction: %w", err)
 	}
-	refusal, err := l.produce(ctx, s.batch)
+	refusal, err := l.produce(ctx, s)
 	if err != nil {
 		return false, err
 	}
@@ -172,7 +233,7 @@ func (l *life) transact(ctx context.Context, s *settlement) (bool, error) {
 		if err := l.cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
 			return false, fmt.Errorf("aborting a transaction: %w", err)
 		}
-		l.log.Info("kafka transaction aborted", slog.Any("why", refusal))
+		s.refusal = refusal
 		return false, nil
 	}
 	// An answer other than success does not say whether the transaction was committed. The next life reads it from the committed metadata.
@@ -183,24 +244,21 @@ func (l *life) transact(ctx context.Context, s *settlement) (bool, error) {
 }
 
 // produce publishes the batch's messages and waits for the brokers' answers. A refusal (a record too large, a topic missing or forbidden) leaves the client
-// usable; what can be done about it is done.
-func (l *life) produce(ctx context.Context, batch []*Delivery) (refusal, err error) {
-	var failed struct {
-		sync.Mutex
-		records map[*kgo.Record]error
-	}
+// usable.
+func (l *life) produce(ctx context.Context, s *settlement) (refusal, err error) {
+	var mu sync.Mutex
 	promise := func(r *kgo.Record, err error) {
 		if err == nil {
 			return
 		}
-		failed.Lock()
-		defer failed.Unlock()
-		if failed.records == nil {
-			failed.records = make(map[*kgo.Record]error)
+		mu.Lock()
+		defer mu.Unlock()
+		if s.refused == nil {
+			s.refused = make(map[*kgo.Record]error)
 		}
-		failed.records[r] = err
+		s.refused[r] = err
 	}
-	for _, d := range batch {
+	for _, d := range s.batch {
 		for i := range d.result.Publish {
 			m := &d.result.Publish[i]
 			if m.TooLarge != nil && !l.limits.fits(m.Record) {
@@ -212,28 +270,34 @@ func (l *life) produce(ctx context.Context, batch []*Delivery) (refusal, err err
 	if err := l.cl.Flush(ctx); err != nil {
 		return nil, fmt.Errorf("publishing: %w", err)
 	}
-	failed.Lock()
-	defer failed.Unlock()
-	if len(failed.records) == 0 {
-		return nil, nil
-	}
-	var tooLarge bool
-	for r, cause := range failed.records {
-		switch {
-		case errors.Is(cause, kerr.MessageTooLarge), errors.Is(cause, kerr.RecordListTooLarge):
-			tooLarge = true
-		case errors.Is(cause, kerr.UnknownTopicOrPartition), errors.Is(cause, kerr.TopicAuthorizationFailed), errors.Is(cause, kerr.InvalidTopicException):
-		default:
-			return nil, fmt.Errorf("publishing to %s: %w", r.Topic, cause)
-		}
+	mu.Lock()
+	defer mu.Unlock()
+	for r, cause := range s.refused {
 		refusal = fmt.Errorf("publishing to %s: %w", r.Topic, cause)
-	}
-	if tooLarge {
-		l.shrink(batch, failed.records)
-	} else {
-		l.block(refusal)
+		if !isTooLarge(cause) && !isTopicRefusal(cause) {
+			return nil, refusal
+		}
 	}
 	return refusal, nil
+}
+
+func isTooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
+}
+
+func isTopicRefusal(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.InvalidTopicException)
+}
+
+// refusedRecords does what can be done about records the brokers refused.
+func (l *life) refusedRecords(s *settlement) {
+	for _, cause := range s.refused {
+		if isTooLarge(cause) {
+			l.shrink(s.batch, s.refused)
+			return
+		}
+	}
+	l.block(s.refusal)
 }
 
 // shrink replaces the largest refused message by its smaller form and lowers what its topic is believed to take.
@@ -323,7 +387,7 @@ func groupRefusal(err error) bool {
 	return false
 }
 
-// move commits positions that moved without a result: markers, skipped records, the first sight of a partition.
+// move commits positions that moved without a result: markers, skipped records, the first sight of a partition. No transaction is under way.
 func (l *life) move() error {
 	own, err := l.own()
 	if own == nil || err != nil {
@@ -331,24 +395,20 @@ func (l *life) move() error {
 	}
 	s := &settlement{own: own}
 	for _, p := range own.parts {
-		if p.tracker.position(false) != p.committed {
-			position, text := p.tracker.commit(l.epoch())
-			s.commits = append(s.commits, commit{part: p, position: position, metadata: text})
+		if p.tracker.position() != p.committed {
+			s.add(p, l.epoch())
 		}
 	}
 	if len(s.commits) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), l.cfg.TransactionTimeout)
+	ctx, cancel := context.WithTimeout(l.settleCtx, l.cfg.TransactionTimeout)
 	defer cancel()
 	committed, err := l.commitOnly(ctx, s)
 	if err != nil || !committed {
 		return err
 	}
-	for _, c := range s.commits {
-		c.part.tracker.dirty = false
-		c.part.committed = c.position
-	}
+	l.saved(s)
 	return nil
 }
 
@@ -379,6 +439,7 @@ func (l *life) commitOnly(ctx context.Context, s *settlement) (bool, error) {
 			switch {
 			case err == nil:
 			case groupRefusal(err):
+				s.refusal = err
 				return false, nil
 			default:
 				return false, fmt.Errorf("committing position of %s/%d: %w", t.Topic, p.Partition, err)

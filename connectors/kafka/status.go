@@ -122,6 +122,9 @@ func (l *life) snapshot(now time.Time, force bool) {
 	}
 	st.LastRestart = l.state.status.Load().LastRestart
 	st.Fetched, st.Settled, st.Unpublished = l.fetched, l.settled, len(l.unpublished)
+	if l.settling != nil {
+		st.Unpublished += len(l.settling.batch)
+	}
 	st.Ready, st.Running, _ = l.pool.counts()
 	if l.blocked {
 		st.Paused = "an output topic is missing or forbidden"
@@ -133,7 +136,7 @@ func (l *life) snapshot(now time.Time, force bool) {
 			Parked: p.parked, Backlog: len(p.backlog), Paused: p.paused, Alarm: p.alarm, OldestUnsettled: p.tracker.oldest(),
 		}
 		if p.tracker.known {
-			ps.Position = p.tracker.position(false)
+			ps.Position = p.tracker.position()
 		}
 		for reason, n := range p.reasons {
 			st.Parked[reason] += n

@@ -26,7 +26,8 @@ type tracker struct {
 	entries []*mark
 	settled int     // settled ones among entries
 	expect  []int64 // open offsets of the metadata that were not fetched again yet; all above every entry
-	dirty   bool    // the position or the open offsets changed since commit was told
+	changes uint64  // counts what changes the position or the open offsets
+	saved   uint64  // changes when what is committed was computed
 }
 
 // restore begins from a commit.
@@ -43,7 +44,8 @@ func (t *tracker) fetched(offset int64) bool {
 	if t.known && offset <= t.highest {
 		return false
 	}
-	t.known, t.highest, t.dirty = true, offset, true
+	t.known, t.highest = true, offset
+	t.changes++
 	return true
 }
 
@@ -51,14 +53,16 @@ func (t *tracker) fetched(offset int64) bool {
 func (t *tracker) passed(offset int64) {
 	t.drop(offset)
 	if !t.known || offset > t.highest {
-		t.known, t.highest, t.dirty = true, offset, true
+		t.known, t.highest = true, offset
+		t.changes++
 	}
 }
 
 // drop forgets expected offsets below offset: fetching went past them, so they are not in the log any more (compacted).
 func (t *tracker) drop(offset int64) {
 	for len(t.expect) > 0 && t.expect[0] < offset {
-		t.expect, t.dirty = t.expect[1:], true
+		t.expect = t.expect[1:]
+		t.changes++
 	}
 }
 
@@ -70,11 +74,25 @@ func (t *tracker) deliver(m *mark) {
 	t.entries = append(t.entries, m)
 }
 
-// settle closes m.
+// pend marks m as settled by the transaction being written.
+func (t *tracker) pend(m *mark) {
+	m.state = markPending
+	t.changes++
+}
+
+// reopen undoes pend.
+func (t *tracker) reopen(m *mark) {
+	m.state = markOpen
+	t.changes++
+}
+
+// dirty reports whether something changed since what is committed was computed.
+func (t *tracker) dirty() bool { return t.changes != t.saved }
+
+// settle closes m, which was pending.
 func (t *tracker) settle(m *mark) {
 	m.state = markSettled
 	t.settled++
-	t.dirty = true
 	n := 0
 	for n < len(t.entries) && t.entries[n].state == markSettled {
 		t.entries[n] = nil
@@ -94,10 +112,10 @@ func (t *tracker) settle(m *mark) {
 	t.entries, t.settled = kept, 0
 }
 
-// position is the offset to commit, with pending records taken for settled if withPending is set.
-func (t *tracker) position(withPending bool) int64 {
+// position is the lowest unsettled offset, or the one after the highest seen.
+func (t *tracker) position() int64 {
 	for _, e := range t.entries {
-		if e.state == markOpen || e.state == markPending && !withPending {
+		if e.state != markSettled {
 			return e.offset
 		}
 	}

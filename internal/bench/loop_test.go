@@ -13,6 +13,7 @@ import (
 
 	"github.com/linkedin/goavro/v2"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/internal/testkit"
@@ -36,7 +37,10 @@ func (w *world) minimalLoop(t testing.TB, books *fastBooks, n int) time.Duration
 	}
 	l := &loop{
 		t: t, w: w, codec: codec, left: n, done: make(chan struct{}), open: map[int32]*openOffsets{},
-		rdb:  redis.NewClient(&redis.Options{Addr: w.Redis, PoolSize: inFlight}),
+		rdb:  redis.NewClient(&redis.Options{
+			Addr: w.Redis, PoolSize: inFlight, DisableIdentity: true,
+			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		}),
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: inFlight}},
 		cl: testkit.Client(t, w.Brokers, kgo.ConsumerGroup(testkit.Name(t, "loop")), kgo.ConsumeTopics(w.cfg.Topics.Orders...),
 			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.ProducerLinger(5*time.Millisecond)),

@@ -72,16 +72,17 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request, rt *route) 
 	}
 	var q quota
 	var f *failure
+	end := func() {}
 	if c.org != nil {
-		status, code := 0, 0
 		c.now, q, f = c.org.limiter.begin(s.cfg.Now)
-		defer func() { c.org.limiter.end(r.Method+" "+rt.template, status, code) }()
-		defer func() {
-			status = c.status
+		end = sync.OnceFunc(func() {
+			status, code := c.status, 0
 			if f != nil {
-				code = f.code
+				status, code = f.status, f.code
 			}
-		}()
+			c.org.limiter.end(r.Method+" "+rt.template, status, code)
+		})
+		defer end()
 	}
 	c.w = newWriter()
 	defer c.w.free()
@@ -91,6 +92,7 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request, rt *route) 
 	if f == nil {
 		f = s.work(c, r)
 	}
+	end() // before the answer leaves: its reader may make the next call before this one returns
 	s.answer(w, c, q, f)
 }
 

@@ -1,0 +1,81 @@
+package processor
+
+import (
+	"encoding/json"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/schemas"
+)
+
+// What is found in the books under an event's key was written by somebody: this very record, another one with the same
+// content, or nobody that booksync knows. The origin in the document tells, also after Redis has lost its memory.
+
+// inBooks is what a claim keeps whose document was found in the books, written by another record: should that record come
+// once more, it's the one that posted.
+type inBooks struct {
+	Origin    string             `json:"origin"`
+	Documents []schemas.Document `json:"documents,omitempty"`
+}
+
+// foundIn reads it; nil where the claim holds none.
+func foundIn(e ClaimEntry) *inBooks {
+	var f inBooks
+	if len(e.Data) == 0 || json.Unmarshal(e.Data, &f) != nil || f.Origin == "" {
+		return nil
+	}
+	return &f
+}
+
+func (f *inBooks) encode() []byte {
+	b, err := json.Marshal(f)
+	if err != nil {
+		panic("found document: " + err.Error()) // plain fields: cannot fail
+	}
+	return b
+}
+
+// sameContent says whether the document with this origin has this event's content.
+func (a *attempt) sameContent(originValue string) bool {
+	o, ok := parseOrigin(originValue)
+	return ok && o.Fingerprint == a.fingerprint
+}
+
+// isOurs says whether the document with this origin was written for this very record, or by an attempt whose steps this
+// claim holds.
+func (a *attempt) isOurs(originValue string) bool {
+	o, ok := parseOrigin(originValue)
+	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin)
+}
+
+// wroteInvoice says whether the order's state was rebuilt from an invoice that this record wrote.
+func (a *attempt) wroteInvoice(st *OrderState) bool { return st.Invoice != nil && a.isOurs(st.Origin) }
+
+// postedAs is the ending of an order whose invoice was found before its own record came to know of it. What payments and
+// refunds have added to the state stays.
+func (a *attempt) postedAs(st *OrderState) *ending {
+	inv := st.Invoice
+	a.result.orders = map[string]*OrderState{a.orderID: st}
+	a.document(schemas.Document{
+		Type: "invoice", ID: inv.ID, Number: inv.Number, URL: a.documentURL("invoices", inv.ID), Status: inv.Status, Date: inv.Date,
+		Total: inv.Total, Tax: inv.Tax, Balance: st.Balance(),
+	})
+	a.compared(a.order.Totals.Gross, inv.Total, decimal.Zero)
+	a.afterCredit(st)
+	return &ending{posted: true}
+}
+
+// adoptable compares a document that was found under this event's key with what this event would write: nil to adopt
+// it as our own, else the ending.
+func (a *attempt) adoptable(originValue string, doc schemas.Document) *ending {
+	switch {
+	case a.isOurs(originValue):
+		return nil
+	case a.sameContent(originValue):
+		a.found = &inBooks{Origin: originValue, Documents: []schemas.Document{doc}}
+		return &ending{duplicate: duplicateSame}
+	}
+	return &ending{reject: reject("rejected.conflict",
+		"%s %s is in the books under the key %s with other content (origin %q): compare them and discard one",
+		doc.Type, doc.Number, a.ref.key(), originValue)}
+}
