@@ -178,16 +178,6 @@ func (s *OrderState) withoutPayment(id string) *OrderState {
 	return &c
 }
 
-// credit is the credit note of this key, or nil.
-func (s *OrderState) credit(key string) *CreditState {
-	for i := range s.Credits {
-		if s.Credits[i].Key == key {
-			return &s.Credits[i]
-		}
-	}
-	return nil
-}
-
 // names says whether the state holds anything that this event announced or did.
 func (s *OrderState) names(ref ClaimRef) bool {
 	key := ref.key()

@@ -26,6 +26,7 @@ func (c Config) ClientOpts() ([]kgo.Opt, error) {
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.MetadataMinAge(c.MetadataMinAge),
+		kgo.MetadataMaxAge(time.Minute), // how soon new partitions are seen
 	}
 	if c.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(c.TLS))

@@ -43,6 +43,7 @@ type life struct {
 	moveAt      time.Time   // when positions without results are committed next
 	lookAt      time.Time   // when the output topics are looked at next
 	refusals    int         // transactions the group refused in a row
+	lookSoon    bool        // a consumed topic was missing when the topics were looked at
 	blocked     bool        // an output topic is missing or forbidden
 	draining    bool
 	fetched     int64
@@ -55,8 +56,8 @@ const (
 	// lookEvery is how often the output topics are looked at while they are there, and lookAgain while they are not.
 	lookEvery = 15 * time.Second
 	lookAgain = time.Second
-	// startTimeout bounds the requests before joining the group; brokers abort a dead predecessor's transaction within it.
-	startTimeout = 30 * time.Second
+	// startTimeout bounds the requests before joining the group; then the engine says what is wrong and tries again.
+	startTimeout = 10 * time.Second
 	// leaveTimeout bounds leaving the group.
 	leaveTimeout = 5 * time.Second
 )
@@ -121,7 +122,7 @@ func (l *life) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	l.lookAt = time.Now().Add(lookEvery)
+	l.lookAt = time.Now().Add(lookAgain)
 	l.cl.AddConsumeTopics(l.cfg.Topics...)
 	return nil
 }
@@ -223,16 +224,20 @@ func (l *life) lookDue(ctx context.Context, now time.Time) {
 		return
 	}
 	err := l.look(ctx)
-	if ctx.Err() != nil {
-		return
+	switch {
+	case ctx.Err() != nil:
+	case err == nil, errors.Is(err, ErrTopic):
+		l.block(err)
+	default: // not known; publishing would say it, too
+		l.lookAt = now.Add(lookEvery)
+		l.state.pollFailed(now, "", 0, err)
 	}
-	l.block(err)
 }
 
 // block pauses everything while err is not nil.
 func (l *life) block(err error) {
 	l.lookAt = time.Now().Add(lookEvery)
-	if err != nil {
+	if err != nil || l.lookSoon {
 		l.lookAt = time.Now().Add(lookAgain)
 	}
 	l.state.outputs(err)
@@ -255,7 +260,9 @@ func (l *life) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.state.sources(admin.Readable(ctx, l.cfg.Topics...))
+	sources := admin.Readable(ctx, l.cfg.Topics...)
+	l.state.sources(sources)
+	l.lookSoon = sources != nil
 	if err := admin.Writable(ctx, l.cfg.OutputTopics...); err != nil {
 		return err
 	}

@@ -147,6 +147,22 @@ func TestMissingOutputTopicPausesBeforeAnyHandlerAndResumes(t *testing.T) {
 	k.eventually("ready", func() bool { return m.Ready() == nil })
 }
 
+func TestMissingSourceTopicIsSaidAndConsumedOnceItIsThere(t *testing.T) {
+	t.Parallel()
+	k := setup(t)
+	late := k.group + ".late"
+	m := k.start(k.settling(), func(c *Config) { c.Topics = []string{k.source, late} })
+	k.produce(30, 3)
+	k.waitSettled(30)
+	if err := m.Ready(); !errors.Is(err, ErrTopic) || !strings.Contains(err.Error(), late) {
+		t.Errorf("ready says %v", err)
+	}
+	k.create(Topic{Name: late, Partitions: 1})
+	k.eventually("the new topic is assigned", func() bool { return m.owned() == 4 })
+	k.within(40*time.Second, "ready", func() bool { return m.Ready() == nil })
+	k.checkAll()
+}
+
 func TestOutputTopicThatVanishesPausesAndResumes(t *testing.T) {
 	t.Parallel()
 	k := setup(t)

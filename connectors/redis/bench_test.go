@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -20,7 +19,7 @@ func benchClient(b *testing.B, batch int) *Client {
 	if addr == "" {
 		b.Skip("set " + realRedis + " to host:port of a Redis")
 	}
-	c, err := Open(context.Background(), Config{Addresses: []string{addr}, Batch: batch, PoolSize: 64, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	c, err := Open(context.Background(), Config{Addresses: []string{addr}, Batch: batch, PoolSize: 64, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -61,7 +60,7 @@ func TestOpenChecksTheServer(t *testing.T) {
 				}
 				return false
 			})
-			c, err := Open(testContext(t), Config{Addresses: []string{mini.Addr()}, SkipServerCheck: test.skip, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+			c, err := Open(testContext(t), Config{Addresses: []string{mini.Addr()}, SkipServerCheck: test.skip, Logger: slog.New(slog.DiscardHandler)})
 			if err == nil {
 				_ = c.Close()
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -86,7 +85,7 @@ func (s *bundle) open() *Client { return s.openAt(s.addr) }
 
 func (s *bundle) openAt(addr string) *Client {
 	s.t.Helper()
-	c, err := Open(s.ctx, Config{Addresses: []string{addr}, SkipServerCheck: true, Timeout: 2 * time.Second, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	c, err := Open(s.ctx, Config{Addresses: []string{addr}, SkipServerCheck: true, Timeout: 2 * time.Second, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		s.t.Fatalf("Open: %v", err)
 	}
@@ -132,7 +131,7 @@ func (s *bundle) empty() {
 
 func (s *bundle) plain() *Client {
 	s.t.Helper()
-	c, err := Open(context.Background(), Config{Addresses: []string{s.addr}, SkipServerCheck: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	c, err := Open(context.Background(), Config{Addresses: []string{s.addr}, SkipServerCheck: true, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		s.t.Fatalf("Open: %v", err)
 	}

@@ -139,7 +139,7 @@ func (m *maker) story(i int) {
 		m.emit(&emission{payment: &d, status: schemas.StatusRejected, class: "rejected.unsupported"}, 4)
 	}
 	if m.percent(shareRefunded) {
-		m.refund(o, p, phase)
+		m.refund(o, p)
 	}
 	if m.percent(shareOrphanPayment) {
 		orphan := m.payment(o)
@@ -303,7 +303,7 @@ func (m *maker) payment(o *schemas.Order) *schemas.Payment {
 }
 
 // refund gives back a part of what was paid, or all of it.
-func (m *maker) refund(o *schemas.Order, p *schemas.Payment, phase int) {
+func (m *maker) refund(o *schemas.Order, p *schemas.Payment) {
 	at := p.ReceivedAt.Add(time.Duration(1+m.r.IntN(96)) * time.Hour)
 	most := decimal.Min(p.Amount, o.Totals.Gross)
 	r := &schemas.Refund{
@@ -317,10 +317,9 @@ func (m *maker) refund(o *schemas.Order, p *schemas.Payment, phase int) {
 	if !r.Amount.IsPositive() {
 		return
 	}
+	phase := 4
 	if m.percent(shareEarlyRefund) {
 		phase = 0
-	} else {
-		phase = 4
 	}
 	m.emit(&emission{refund: r, status: schemas.StatusPosted, effect: true}, phase)
 	m.repeat(&emission{refund: r}, 5)

@@ -1,8 +1,6 @@
 package processtest
 
 import (
-	"encoding/json"
-	"os"
 	"fmt"
 	"testing"
 	"time"
@@ -218,10 +216,6 @@ func (j *judge) limits() {
 
 // report prints the run's numbers.
 func (j *judge) report(working, whole time.Duration, kills int) {
-	if f := os.Getenv("PT_DUMP"); f != "" {
-		b, _ := json.Marshal(map[string]any{"seen": j.seen, "calls": j.calls})
-		os.WriteFile(f, b, 0o600)
-	}
 	status := map[string]int{}
 	for _, o := range j.seen.Outcomes {
 		status[o.Status]++

@@ -42,8 +42,8 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	if os.Getenv(envLong) == "1" {
 		trials = []trial{
-			{name: "one process, started again at once", processes: 1, orders: 2500, kills: 50, faults: true, emptyRedisAfter: 20},
-			{name: "three processes, another takes over", processes: 3, orders: 2500, kills: 50, faults: true, emptyRedisAfter: 30},
+			{name: "one process, started again at once", processes: 1, orders: 1500, kills: 50, faults: true, emptyRedisAfter: 20},
+			{name: "three processes, another takes over", processes: 3, orders: 1500, kills: 50, faults: true, emptyRedisAfter: 30},
 		}
 	}
 	tools := findTools(t)
@@ -93,7 +93,7 @@ func (tr trial) run(t *testing.T, tools tools, binary string, seed int64) {
 			t.Log("Redis was killed and is back, empty")
 		}
 	}
-	w.until(t, "a verdict for every record", func() bool { return watch.distinct() >= len(want.Records) })
+	w.until(t, "a verdict for every record", func() bool { return watch.distinct() >= len(want.Records) }, watch)
 	finished := time.Now()
 	w.stopAll(t) // drains, and commits everything
 	j := judge{t: t, want: want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t)}

@@ -38,7 +38,7 @@ const (
 	deadline       = 5 * time.Second        // of a payment whose order never comes
 	latency        = 150 * time.Millisecond // of the simulator's answers, at least
 	jitter         = 250 * time.Millisecond // and what is added at most
-	perMinute      = 1200
+	perMinute      = 1500
 	concurrency    = 10
 	partitions     = 4
 )
@@ -327,23 +327,16 @@ func (w *world) stopAll(t *testing.T) {
 }
 
 // until waits for cond. It fails the test when a process ended that should run, or outcomes are read no more.
-func (w *world) until(t *testing.T, what string, cond func() bool, watching ...*watcher) {
+func (w *world) until(t *testing.T, what string, cond func() bool, seen *watcher) {
 	t.Helper()
-	w.untilWithin(t, patience, what, cond, watching...)
-}
-
-func (w *world) untilWithin(t *testing.T, d time.Duration, what string, cond func() bool, watching ...*watcher) {
-	t.Helper()
-	testkit.Until(t, d, what, func() bool {
+	testkit.Until(t, patience, what, func() bool {
 		for n, p := range w.processes {
 			if p.ended() {
 				t.Fatalf("process %d ended by itself: %v\n%s", n, p.err, tail(p.log))
 			}
 		}
-		for _, s := range watching {
-			if err := s.failed(); err != nil {
-				t.Fatal(err)
-			}
+		if err := seen.failed(); err != nil {
+			t.Fatal(err)
 		}
 		return cond()
 	})

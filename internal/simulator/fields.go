@@ -26,15 +26,6 @@ type fieldValue struct {
 	value string
 }
 
-func (r *record) field(def *fieldDef) string {
-	for _, f := range r.fields {
-		if f.field == def {
-			return f.value
-		}
-	}
-	return ""
-}
-
 // businessID is the value of the first unique field that has one.
 func (r *record) businessID() string {
 	for _, f := range r.fields {
@@ -145,7 +136,7 @@ func unique[T document](b *books, x *index[T], self T, fields []fieldValue) *fai
 		if !f.field.Unique {
 			continue
 		}
-		for _, holder := range x.byField[fieldKey{f.field, f.value}] {
+		for _, holder := range x.byField[fieldKey(f)] {
 			if holder != self {
 				return b.sim.cfg.Switches.DuplicateField.or(400, codeDuplicateField,
 					"The value entered for "+f.field.Label+" already exists. Enter a unique value.")

@@ -60,14 +60,14 @@ func (x *index[T]) remove(t T) {
 
 func (x *index[T]) indexFields(t T) {
 	for _, f := range t.rec().fields {
-		k := fieldKey{f.field, f.value}
+		k := fieldKey(f)
 		x.byField[k] = append(x.byField[k], t)
 	}
 }
 
 func (x *index[T]) dropFields(t T) {
 	for _, f := range t.rec().fields {
-		k := fieldKey{f.field, f.value}
+		k := fieldKey(f)
 		if rest := without(x.byField[k], t); len(rest) > 0 {
 			x.byField[k] = rest
 		} else {

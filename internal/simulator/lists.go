@@ -89,7 +89,6 @@ type listing[T document] struct {
 	ids           map[string]func(T) uint64
 	search        []func(T) string // columns of search_text
 	status        func(*books, T, string) string
-	currency      func(T) string
 	nameFilter    string                         // the filter by a unique name, and
 	named         func(*books, string) (T, bool) // what finds its one document
 	modified      bool                           // last_modified_time filters

@@ -80,7 +80,8 @@ func TestDefaultOrganisations(t *testing.T) {
 			}
 		}
 	}
-	if ID("1", KindAccount, "Sales") != ID("1", KindAccount, "Sales") || ID("1", KindAccount, "Sales") == ID("2", KindAccount, "Sales") {
+	again, other := ID("1", KindAccount, "Sales"), ID("2", KindAccount, "Sales")
+	if ID("1", KindAccount, "Sales") != again || again == other {
 		t.Error("ids are not stable, or not of their organisation")
 	}
 }

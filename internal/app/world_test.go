@@ -1,0 +1,515 @@
+package app
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+
+	"github.com/booksync/booksync/internal/config"
+	"github.com/booksync/booksync/internal/secret"
+	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/testkit"
+	"github.com/booksync/booksync/schemas"
+)
+
+// The worlds of these tests wait far more than they work.
+const worldsAtOnce = "12"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	byHand := false
+	flag.Visit(func(f *flag.Flag) { byHand = byHand || f.Name == "test.parallel" })
+	if !byHand {
+		_ = flag.Set("test.parallel", worldsAtOnce)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Times of the tests: everything that waits is shortened together, here and in the simulator.
+const (
+	settleDelay  = 150 * time.Millisecond
+	writeHorizon = 600 * time.Millisecond
+	lease        = 2 * time.Second // the shortest that is allowed is one
+	timeout      = time.Second
+	recheck      = 5 * time.Second // long: what must be woken promptly is not by this
+	deadline     = 700 * time.Millisecond
+	patience     = 30 * time.Second
+	orgID        = "10234695"
+)
+
+// world is one company with its Kafka topics, Redis and Zoho Books, and the replicas of booksync that serve it.
+type world struct {
+	testing.TB
+	org   simulator.Org
+	name  string // of the organisation in events
+	sim   *simulator.Simulator
+	addrs []string
+	redis *testkit.RedisServer
+	cfg   *config.Config
+	codec *schemas.Codec
+
+	producer *kgo.Client
+	keyless  bool // records have no key: each has a lane of its own
+	mu       sync.Mutex
+	outcomes map[string][]*schemas.Outcome // by coordinates of the source
+	sent     []*kgo.Record
+	replicas []*replica
+}
+
+type option func(*world)
+
+// company changes the simulated company.
+func company(change func(*simulator.Org)) option { return func(w *world) { change(&w.org) } }
+
+// newWorld starts everything but booksync. Options see the configuration before it's used, and the company before it is made.
+func newWorld(t testing.TB, switches simulator.Switches, opts ...option) *world {
+	w := &world{TB: t, name: testkit.Name(t, "shop"), outcomes: make(map[string][]*schemas.Outcome), org: simulator.DefaultOrg(orgID).WithFields()}
+	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = -1, -1, 10
+	for _, opt := range opts {
+		opt(w)
+	}
+	switches.MinuteBlock = 1
+	w.sim = simulator.New(simulator.Config{Organizations: []simulator.Org{w.org}, Switches: switches, WriteHorizon: writeHorizon / 2, TokenRequests: -1})
+	url, stop, err := w.sim.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	w.addrs = testkit.Kafka(t).Addrs
+	w.redis = testkit.OwnRedis(t)
+	w.configure(url)
+	for _, opt := range opts {
+		opt(w)
+	}
+	testkit.CreateTopics(t, w.addrs, 2, nil, append(w.cfg.Topics.Sources(), w.cfg.Topics.Produced()...)...)
+	if w.codec, err = schemas.NewCodec(); err != nil {
+		t.Fatal(err)
+	}
+	w.producer = testkit.Client(t, w.addrs)
+	w.read()
+	t.Cleanup(w.judge)
+	return w
+}
+
+// configured changes the configuration.
+func configured(change func(*config.Config)) option {
+	return func(w *world) {
+		if w.cfg != nil {
+			change(w.cfg)
+		}
+	}
+}
+
+// mapped changes the organisation's mapping.
+func mapped(change func(*config.Organization)) option {
+	return func(w *world) {
+		if w.cfg == nil {
+			return
+		}
+		o := w.cfg.Organizations[w.name]
+		change(&o)
+		w.cfg.Organizations[w.name] = o
+	}
+}
+
+func (w *world) configure(url string) {
+	cfg := config.Default()
+	id := testkit.Name(w, "booksync")
+	cfg.Kafka.Brokers, cfg.Kafka.Group, cfg.Kafka.SessionTimeout = w.addrs, id, time.Second*6
+	cfg.Topics.Orders, cfg.Topics.Payments, cfg.Topics.Refunds = []string{id + ".orders"}, []string{id + ".payments"}, []string{id + ".refunds"}
+	cfg.Topics.Outcomes, cfg.Topics.Audit = id+".outcomes", id+".audit"
+	cfg.Engine.SettleEvery, cfg.Engine.DrainTimeout = 10*time.Millisecond, 5*time.Second
+	cfg.Redis.Addresses, cfg.Redis.TokenKey = []string{w.redis.Addr}, secret.New(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
+	cfg.Redis.Timeout = 500 * time.Millisecond
+	cfg.Zoho.APIBase, cfg.Zoho.AccountsBase, cfg.Zoho.AllowLoopback = url+"/books/v3", url, true
+	cfg.Zoho.CallsPerMinute, cfg.Zoho.Window, cfg.Zoho.Pause = 100_000, 200*time.Millisecond, 300*time.Millisecond
+	cfg.Zoho.Timeout, cfg.Zoho.WriteHorizon, cfg.Zoho.SettleDelay = timeout, writeHorizon, settleDelay
+	cfg.Zoho.BackOff, cfg.Zoho.BackOffLimit = 20*time.Millisecond, 100*time.Millisecond
+	cfg.Zoho.MarkSentEvery = 30 * time.Millisecond
+	cfg.Claims.Recheck, cfg.Claims.Lease = recheck, lease
+	cfg.HTTP.Listen = ""
+
+	creds := simulator.DefaultCredentials()
+	o := config.DefaultOrganization()
+	o.ID, o.ClientID, o.ClientSecret, o.RefreshToken = orgID, creds.ClientID, secret.New(creds.ClientSecret), secret.New(creds.RefreshToken)
+	o.Taxes = make(map[string]config.TaxTarget)
+	for _, t := range w.org.Taxes {
+		o.Taxes[t.Name] = config.TaxTarget{TaxID: w.org.TaxID(t.Name), Rate: decimal.RequireFromString(t.Percentage)}
+	}
+	o.LineTargets = map[string]config.LineTarget{
+		"GOODS": {ItemID: w.org.ItemID(simulator.ItemGoods), AccountID: w.org.AccountID(simulator.AccountSales)},
+	}
+	o.Clearing = map[string]string{"stripe/" + w.org.Currency: w.org.AccountID(simulator.AccountStripe)}
+	o.FeeAccount = w.org.AccountID(simulator.AccountFees)
+	o.DependencyDeadline = deadline
+	cfg.Organizations = map[string]config.Organization{w.name: o}
+	w.cfg = cfg
+}
+
+// read collects the outcomes as a read_committed reader sees them.
+func (w *world) read() {
+	cl := testkit.Client(w, w.addrs, kgo.ConsumeTopics(w.cfg.Topics.Outcomes), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(50*time.Millisecond))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			for _, r := range cl.PollFetches(ctx).Records() {
+				out, _, err := w.codec.DecodeOutcome(ctx, r.Value, r.Headers)
+				if err != nil {
+					w.Errorf("decoding an outcome: %v", err)
+					continue
+				}
+				key := coordinates(out.Source.Topic, out.Source.Partition, out.Source.Offset)
+				w.mu.Lock()
+				w.outcomes[key] = append(w.outcomes[key], out)
+				w.mu.Unlock()
+			}
+		}
+	}()
+	w.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+func coordinates(topic string, partition int32, offset int64) string {
+	return topic + "/" + strconv.Itoa(int(partition)) + "/" + strconv.FormatInt(offset, 10)
+}
+
+// replica is one running service.
+type replica struct {
+	*Service
+	w      *world
+	cancel context.CancelFunc
+	done   chan error
+	once   sync.Once
+}
+
+// start runs another replica.
+func (w *world) start() *replica {
+	w.Helper()
+	cfg := *w.cfg
+	cfg.Kafka.TransactionalID = testkit.Name(w, cfg.Kafka.Group)
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	if os.Getenv("BOOKSYNC_TEST_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("test", w.Name())
+	}
+	s, err := New(context.Background(), &cfg, Options{Log: log, RedisSkipServerCheck: true})
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &replica{Service: s, w: w, cancel: cancel, done: make(chan error, 1)}
+	go func() { r.done <- s.Run(ctx, nil) }()
+	w.replicas = append(w.replicas, r)
+	return r
+}
+
+// stop ends the replica as SIGTERM does, and waits for it.
+func (r *replica) stop() {
+	r.w.Helper()
+	r.once.Do(func() {
+		r.cancel()
+		select {
+		case err := <-r.done:
+			if err != nil && !errors.Is(err, context.Canceled) {
+				r.w.Errorf("the service ended with: %v", err)
+			}
+		case <-time.After(patience):
+			r.w.Errorf("the service did not stop within %s", patience)
+		}
+	})
+}
+
+// send produces events, or raw bytes under a key, in this order, and returns their records.
+func (w *world) send(events ...any) []*kgo.Record {
+	w.Helper()
+	var out []*kgo.Record
+	for _, e := range events {
+		out = append(out, w.sendWith(e))
+	}
+	return out
+}
+
+// one is send for a single event.
+func (w *world) one(event any, headers ...kgo.RecordHeader) *kgo.Record {
+	w.Helper()
+	return w.sendWith(event, headers...)
+}
+
+type rawOrder struct {
+	key   string
+	value []byte
+}
+
+func (w *world) sendWith(event any, headers ...kgo.RecordHeader) *kgo.Record {
+	w.Helper()
+	r := &kgo.Record{Headers: headers}
+	var err error
+	switch e := event.(type) {
+	case *schemas.Order:
+		r.Topic, r.Key = w.cfg.Topics.Orders[0], []byte(e.OrderID)
+		r.Value, err = w.codec.EncodeOrder(context.Background(), r.Topic, e)
+	case *schemas.Payment:
+		r.Topic, r.Key = w.cfg.Topics.Payments[0], []byte(e.OrderID)
+		r.Value, err = w.codec.EncodePayment(context.Background(), r.Topic, e)
+	case *schemas.Refund:
+		r.Topic, r.Key = w.cfg.Topics.Refunds[0], []byte(e.OrderID)
+		r.Value, err = w.codec.EncodeRefund(context.Background(), r.Topic, e)
+	case rawOrder:
+		r.Topic, r.Key, r.Value = w.cfg.Topics.Orders[0], []byte(e.key), e.value
+	case *kgo.Record:
+		r = &kgo.Record{Topic: e.Topic, Key: e.Key, Value: e.Value, Headers: headers}
+	default:
+		err = fmt.Errorf("no event: %T", event)
+	}
+	if w.keyless {
+		r.Key = nil
+	}
+	if err == nil {
+		err = w.producer.ProduceSync(context.Background(), r).FirstErr()
+	}
+	if err != nil {
+		w.Fatalf("producing: %v", err)
+	}
+	w.mu.Lock()
+	w.sent = append(w.sent, r)
+	w.mu.Unlock()
+	return r
+}
+
+// outcome is the record's; nil when there's none yet.
+func (w *world) outcome(r *kgo.Record) *schemas.Outcome {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if outs := w.outcomes[coordinates(r.Topic, r.Partition, r.Offset)]; len(outs) > 0 {
+		return outs[0]
+	}
+	return nil
+}
+
+// await waits for the record's outcome.
+func (w *world) await(r *kgo.Record) *schemas.Outcome {
+	w.Helper()
+	testkit.Until(w, patience, "an outcome of "+coordinates(r.Topic, r.Partition, r.Offset), func() bool { return w.outcome(r) != nil })
+	return w.outcome(r)
+}
+
+// posted waits for POSTED of every record.
+func (w *world) posted(records ...*kgo.Record) {
+	w.Helper()
+	for _, r := range records {
+		w.wantStatus(r, schemas.StatusPosted, "")
+	}
+}
+
+// wantStatus waits for the record's outcome and compares status and, of rejected ones, class.
+func (w *world) wantStatus(r *kgo.Record, status schemas.Status, class string) *schemas.Outcome {
+	w.Helper()
+	out := w.await(r)
+	got := ""
+	if out.Error != nil {
+		got = out.Error.Class
+	}
+	if out.Status != status || got != class {
+		w.Errorf("%s of %s: %s %s (%+v), want %s %s", out.Workflow, out.OrderID, out.Status, got, out.Error, status, class)
+	}
+	return out
+}
+
+func (w *world) rejected(r *kgo.Record, class string) *schemas.Outcome {
+	w.Helper()
+	return w.wantStatus(r, schemas.StatusRejected, class)
+}
+
+func (w *world) duplicate(r *kgo.Record, reason string) {
+	w.Helper()
+	if out := w.wantStatus(r, schemas.StatusDuplicate, ""); out.Reason != reason {
+		w.Errorf("duplicate with reason %q, want %q", out.Reason, reason)
+	}
+}
+
+// deadLetter is the dead letter of a record.
+func (w *world) deadLetter(r *kgo.Record) *kgo.Record {
+	w.Helper()
+	for _, l := range testkit.ReadCommitted(w, w.addrs, r.Topic+w.cfg.Topics.DeadLetterSuffix) {
+		if header(l, "__connect.errors.partition") == strconv.Itoa(int(r.Partition)) && header(l, "__connect.errors.offset") == strconv.FormatInt(r.Offset, 10) {
+			return l
+		}
+	}
+	w.Fatalf("no dead letter of %s", coordinates(r.Topic, r.Partition, r.Offset))
+	return nil
+}
+
+func header(r *kgo.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// replay is what an operator sends back: the dead letter with an id of the replay.
+func (w *world) replay(letter *kgo.Record, value []byte) *kgo.Record {
+	w.Helper()
+	headers := append(slices.Clone(letter.Headers), kgo.RecordHeader{Key: "dlq.replay.id", Value: []byte("replay-1")})
+	r := &kgo.Record{Topic: strings.TrimSuffix(letter.Topic, w.cfg.Topics.DeadLetterSuffix), Key: letter.Key, Value: letter.Value}
+	if value != nil {
+		r.Value = value
+	}
+	return w.sendWith(r, headers...)
+}
+
+// inject asks the simulator for a fault.
+func (w *world) inject(f simulator.Fault) {
+	w.Helper()
+	if err := w.sim.Inject(f); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// hit waits until a fault of the kind has befallen a call.
+func (w *world) hit(kind simulator.FaultKind) {
+	w.Helper()
+	testkit.Until(w, patience, "a call to meet "+string(kind), func() bool { return w.sim.FaultHits()[kind] > 0 })
+}
+
+// find is the document with this key; it must be the only one.
+func (w *world) find(kind, key string) simulator.LedgerDocument {
+	w.Helper()
+	l := w.sim.Ledger(orgID)
+	docs := l.Find(kind, key)
+	if len(docs) != 1 {
+		w.Fatalf("%d documents %s %s, want 1: %+v", len(docs), kind, key, docs)
+	}
+	return docs[0]
+}
+
+// balances compares accounts of the trial balance with what they should hold, as text.
+func (w *world) balances(want map[string]string) {
+	w.Helper()
+	l := w.sim.Ledger(orgID)
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got := l.Balance(name); !got.Equal(dec(want[name])) {
+			w.Errorf("%s holds %s, want %s", name, got, want[name])
+		}
+	}
+}
+
+// judge stops booksync and holds the promises against what it left: one verdict per record, one document per key, and a
+// journal that adds up.
+func (w *world) judge() {
+	for _, r := range w.replicas {
+		r.stop()
+	}
+	if w.Failed() {
+		return
+	}
+	ids := make(map[string]int)
+	for _, r := range testkit.ReadCommitted(w, w.addrs, w.cfg.Topics.Outcomes) {
+		out, _, err := w.codec.DecodeOutcome(context.Background(), r.Value, r.Headers)
+		if err != nil {
+			w.Errorf("decoding an outcome: %v", err)
+			continue
+		}
+		ids[coordinates(out.Source.Topic, out.Source.Partition, out.Source.Offset)]++
+	}
+	for _, r := range w.sent {
+		key := coordinates(r.Topic, r.Partition, r.Offset)
+		if ids[key] != 1 {
+			w.Errorf("%s has %d outcomes, want 1", key, ids[key])
+		}
+	}
+	l := w.sim.Ledger(orgID)
+	if !l.Zero {
+		w.Errorf("the journal does not add up: sum %s, %s", l.Sum, l.Error)
+	}
+	keys := make(map[string]int)
+	for _, docs := range [][]simulator.LedgerDocument{l.Invoices, l.Payments, l.CreditNotes} {
+		for _, d := range docs {
+			keys[d.BusinessID]++
+		}
+	}
+	for key, n := range keys {
+		if key != "" && n != 1 {
+			w.Errorf("%d documents with the key %s", n, key)
+		}
+	}
+}
+
+func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
+
+var at = time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
+
+var eventIDs struct {
+	sync.Mutex
+	n int
+}
+
+func (w *world) event() schemas.Event {
+	eventIDs.Lock()
+	defer eventIDs.Unlock()
+	eventIDs.n++
+	return schemas.Event{EventID: "evt-" + strconv.Itoa(eventIDs.n), OccurredAt: at, Source: "test-shop", Organization: w.name}
+}
+
+// order sells goods for 400 and 33 of tax.
+func (w *world) order(id string) *schemas.Order {
+	return &schemas.Order{
+		Event: w.event(), Kind: schemas.OrderCreated, Revision: 1, OrderID: id, OrderNumber: "#" + id, Currency: w.org.Currency,
+		Customer: schemas.Party{ID: "c-" + id, Name: "Customer " + id, Email: strings.ToLower(id) + "@example.com", BillingAddress: &schemas.Address{Country: "US"}},
+		Lines: []schemas.Line{{
+			LineID: "1", Kind: schemas.LineGoods, Name: "Kettle", Quantity: dec("1"), UnitPrice: dec("400"),
+			Taxes: []schemas.Tax{{Code: "TX Sales Tax", Rate: decimal.NewNullDecimal(dec("8.25")), Amount: dec("33"), CollectedBy: schemas.CollectedBySeller}},
+		}},
+		Totals: schemas.Totals{Net: dec("400"), Tax: dec("33"), Gross: dec("433")}, PlacedAt: at,
+	}
+}
+
+// cancelled is the order's cancellation, as revision 2.
+func (w *world) cancelled(o *schemas.Order) *schemas.Order {
+	c := *o
+	c.Event, c.Kind, c.Revision = w.event(), schemas.OrderCancelled, o.Revision+1
+	c.OccurredAt = at.Add(time.Hour)
+	return &c
+}
+
+// again is the same business event under another event id.
+func (w *world) again(o *schemas.Order) *schemas.Order {
+	c := *o
+	c.Event = w.event()
+	return &c
+}
+
+func (w *world) payment(id, order, amount string) *schemas.Payment {
+	return &schemas.Payment{
+		Event: w.event(), Kind: schemas.PaymentCaptured, PaymentID: id, OrderID: order, Amount: dec(amount), Currency: w.org.Currency,
+		Method: "card", Gateway: "stripe", GatewayReference: "ch_" + id, ReceivedAt: at.Add(time.Hour),
+	}
+}
+
+func (w *world) refund(id, order, payment, amount string) *schemas.Refund {
+	return &schemas.Refund{
+		Event: w.event(), RefundID: id, OrderID: order, PaymentID: payment, Amount: dec(amount), Currency: w.org.Currency,
+		Method: "card", Gateway: "stripe", GatewayReference: "re_" + id, RefundedAt: at.Add(48 * time.Hour),
+	}
+}
