@@ -59,7 +59,9 @@ func (b *sentBatcher) flush() {
 	}
 	batch := b.waiting
 	b.waiting = nil
-	b.timer.Stop()
+	if b.timer != nil { // a batch of one never has any
+		b.timer.Stop()
+	}
 	b.background(func(ctx context.Context) { b.send(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), batch) })
 }
 

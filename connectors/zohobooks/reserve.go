@@ -11,6 +11,7 @@ import (
 // within the call (after a refused token) asks the limiter again. Call Release in any case; it's nothing once the call was made.
 type Reservation struct {
 	grant  Grant
+	class  Class
 	waited time.Duration
 	spent  atomic.Bool
 }
@@ -29,7 +30,7 @@ func (c *Client) Reserve(ctx context.Context) (*Reservation, error) {
 	if err != nil {
 		return nil, &BudgetError{Err: err}
 	}
-	return &Reservation{grant: grant, waited: waited}, nil
+	return &Reservation{grant: grant, class: ClassOf(ctx), waited: waited}, nil
 }
 
 // Attach gives a context whose first call spends the reservation.
@@ -40,14 +41,30 @@ func (r *Reservation) Attach(ctx context.Context) context.Context {
 // Release gives the grant back if no call spent it.
 func (r *Reservation) Release() {
 	if r.spent.CompareAndSwap(false, true) {
-		r.grant.Done(CallAnswer{DayLimit: -1, DayRemaining: -1, DayReset: -1, Answered: true})
+		giveBack(r.grant)
 	}
 }
 
-// acquire is the reservation's grant where the context carries one that's not spent, else one of the limiter.
+// giveBack ends a grant that no call left with.
+func giveBack(g Grant) { g.Done(CallAnswer{DayLimit: -1, DayRemaining: -1, DayReset: -1, Answered: true}) }
+
+// perishable is a grant that a call has to leave with by a time: later it would count in another window than the one it
+// was granted for.
+type perishable interface{ UseBy() time.Time }
+
+func perished(g Grant) bool {
+	p, ok := g.(perishable)
+	return ok && time.Now().After(p.UseBy())
+}
+
+// acquire is the reservation's grant where the context carries one that's not spent and still good, else one of the limiter.
 func (c *Client) acquire(ctx context.Context, class Class) (Grant, error) {
 	if r, ok := ctx.Value(reservationKey{}).(*Reservation); ok && r.spent.CompareAndSwap(false, true) {
-		return r.grant, nil
+		if !perished(r.grant) {
+			return r.grant, nil
+		}
+		giveBack(r.grant)
+		class = r.class
 	}
 	return c.limiter.Acquire(ctx, class)
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/simulator"
-	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -156,10 +155,8 @@ func TestZohosRefusalIsInTheDeadLetter(t *testing.T) {
 
 func TestADeadLetterThatIsTooLargeGoesWithoutItsValue(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{})
 	// The topic for dead letters takes less than the source.
-	source := w.cfg.Topics.Orders[0]
-	testkit.SetTopicConfig(t, w.addrs, source+w.cfg.Topics.DeadLetterSuffix, "max.message.bytes", "20000")
+	w := newWorld(t, simulator.Switches{}, func(w *world) { w.letters = map[string]string{"max.message.bytes": "20000"} })
 	w.start()
 	value := append([]byte{7}, []byte(strings.Repeat("x", 50_000))...)
 	r := w.one(rawOrder{"O1", value})

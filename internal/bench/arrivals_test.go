@@ -12,6 +12,7 @@ import (
 type arrivals struct {
 	mu      sync.Mutex
 	at      []time.Time
+	posted  time.Time // when the first invoice was asked for
 	refused int
 }
 
@@ -23,7 +24,11 @@ func (a *arrivals) before(h http.Handler) http.Handler {
 			return
 		}
 		a.mu.Lock()
-		a.at = append(a.at, time.Now())
+		now := time.Now()
+		a.at = append(a.at, now)
+		if a.posted.IsZero() && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/invoices") {
+			a.posted = now
+		}
 		a.mu.Unlock()
 		h.ServeHTTP(&watched{w, a}, r)
 	})
@@ -51,6 +56,13 @@ func (a *arrivals) all() ([]time.Time, int) {
 	at := slices.Clone(a.at)
 	slices.SortFunc(at, time.Time.Compare)
 	return at, a.refused
+}
+
+// begun is when the first invoice was asked for, after the service had read the organisation and joined the group.
+func (a *arrivals) begun() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.posted
 }
 
 // between is how many calls arrived in a stretch of time.

@@ -37,7 +37,7 @@ func (w *world) minimalLoop(t testing.TB, books *fastBooks, n int) time.Duration
 	}
 	l := &loop{
 		t: t, w: w, codec: codec, left: n, done: make(chan struct{}), open: map[int32]*openOffsets{},
-		rdb:  redis.NewClient(&redis.Options{
+		rdb: redis.NewClient(&redis.Options{
 			Addr: w.Redis, PoolSize: inFlight, DisableIdentity: true,
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}),

@@ -16,10 +16,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// longRun says whether long measurements were asked for.
+func longRun() bool { return os.Getenv(envLong) != "" }
+
 // long skips the test unless long measurements were asked for.
 func long(t testing.TB) {
 	t.Helper()
-	if os.Getenv(envLong) == "" {
+	if !longRun() {
 		t.Skipf("takes minutes and idle cores: set %s=1", envLong)
 	}
 }

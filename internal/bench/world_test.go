@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -130,18 +131,18 @@ func newWorld(t testing.TB, s settings) *world {
 	return w
 }
 
-// startRedis is testkit.Redis but for its embedded one, which looks at every key with every command.
+// startRedis is testkit.Redis, but the embedded one expires nothing: it would look at every key again and again.
 func startRedis(t testing.TB) (addr string, isReal bool) {
 	t.Helper()
 	if os.Getenv(testkit.EnvRedis) != "" {
 		return testkit.Redis(t)
 	}
-	addr, stop, err := simulator.StartRedis()
-	if err != nil {
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
 		t.Fatalf("starting Redis: %v", err)
 	}
-	t.Cleanup(stop)
-	return addr, false
+	t.Cleanup(m.Close)
+	return m.Addr(), false
 }
 
 func orElse(n, other int) int {
@@ -194,6 +195,24 @@ func (w *world) start(n int, observe func(*schemas.Outcome)) (stop func()) {
 	})
 	w.t.Cleanup(stop)
 	return stop
+}
+
+// producer keeps a connection, so that an event is stored within a millisecond or two.
+type producer struct {
+	*kgo.Client
+	w *world
+}
+
+func (w *world) producer() *producer { return &producer{testkit.Client(w.t, w.Brokers), w} }
+
+// send stores one event.
+func (p *producer) send(event any) {
+	p.w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := p.ProduceSync(ctx, p.w.record(ctx, event)).FirstErr(); err != nil {
+		p.w.t.Fatalf("producing: %v", err)
+	}
 }
 
 // produce writes events, of one kind each, and waits until they are stored.

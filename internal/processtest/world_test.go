@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -78,7 +77,6 @@ type process struct {
 	log  string
 	done chan struct{}
 	err  error // valid when done is closed
-	once sync.Once
 }
 
 func newWorld(t *testing.T, tools tools, binary string, seed int64) *world {
@@ -272,8 +270,8 @@ func (w *world) start(t *testing.T, n int) {
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
-			p.once.Do(func() { t.Logf("the end of %s:\n%s", filepath.Base(p.log), tail(p.log)) })
+		if t.Failed() && w.processes[n] == p { // its last life; the log has all of them
+			t.Logf("the end of %s:\n%s", filepath.Base(p.log), tail(p.log))
 		}
 	})
 }
