@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -52,7 +51,11 @@ func setupBench(b *testing.B, n int) *bench {
 		b.Fatal(err)
 	}
 	if os.Getenv(realKafka) != "" {
-		b.Cleanup(func() { kadm.NewClient(admin.cl).DeleteTopics(context.Background(), s.source, s.outcome) })
+		b.Cleanup(func() {
+			if _, err := kadm.NewClient(admin.cl).DeleteTopics(context.Background(), s.source, s.outcome); err != nil {
+				b.Log(err)
+			}
+		})
 	}
 	opts, err := s.config().ClientOpts()
 	if err != nil {
@@ -100,7 +103,7 @@ func benchmarkEngine(b *testing.B) (float64, int) {
 	}
 	e, err := New(s.config(), HandlerFunc(func(_ context.Context, d *Delivery) Result {
 		return Result{Publish: []Message{{Record: &kgo.Record{Topic: s.outcome, Key: d.Record.Key, Value: d.Record.Value}}}, Published: published}
-	}), WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+	}), WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (e *Engine) Run(ctx context.Context) error {
 				fenced = fenced[1:]
 			}
 			if len(fenced) >= fencedLimit {
-				e.stop(nil)
+				_ = e.stop(nil) // the twin is what matters
 				return fmt.Errorf("%w (transactional id %q, %d times in %s): %w", ErrFenced, e.cfg.TransactionalID, len(fenced), fencedWindow, err)
 			}
 		}

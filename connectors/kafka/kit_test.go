@@ -124,7 +124,9 @@ func (k *kit) create(topics ...Topic) {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
 			for _, topic := range topics {
-				k.admin.adm.DeleteTopics(ctx, topic.Name)
+				if _, err := k.admin.adm.DeleteTopics(ctx, topic.Name); err != nil {
+					k.t.Log(err)
+				}
 			}
 		})
 	}

@@ -275,7 +275,7 @@ func (d *decoder) object(v reflect.Value, p *plan) error {
 		if !ok {
 			return d.skip()
 		}
-		fv := v
+		var fv reflect.Value
 		if f.one >= 0 {
 			fv = v.Field(f.one)
 		} else {

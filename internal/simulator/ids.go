@@ -24,13 +24,21 @@ func ID(org, kind, name string) string {
 	return strconv.FormatUint(namedID(org, kind, name), 10)
 }
 
-// AccountID, ItemID, TaxID, ExemptionID and CurrencyID look an id up by its name; a name that is not configured gets an
-// id all the same, which the simulator will not know.
-func (o Org) AccountID(name string) string   { return ID(o.ID, KindAccount, name) }
-func (o Org) ItemID(name string) string      { return ID(o.ID, KindItem, name) }
-func (o Org) TaxID(name string) string       { return ID(o.ID, KindTax, name) }
+// AccountID is an account's id by its name; here and below a name that is not configured gets an id all the same, which
+// the simulator will not know.
+func (o Org) AccountID(name string) string { return ID(o.ID, KindAccount, name) }
+
+// ItemID is an item's id by its name.
+func (o Org) ItemID(name string) string { return ID(o.ID, KindItem, name) }
+
+// TaxID is a tax's or tax group's id by its name.
+func (o Org) TaxID(name string) string { return ID(o.ID, KindTax, name) }
+
+// ExemptionID is an exemption's id by its code.
 func (o Org) ExemptionID(code string) string { return ID(o.ID, KindExemption, code) }
-func (o Org) CurrencyID(code string) string  { return ID(o.ID, KindCurrency, code) }
+
+// CurrencyID is a currency's id by its code.
+func (o Org) CurrencyID(code string) string { return ID(o.ID, KindCurrency, code) }
 
 const (
 	recordDigits = 1_000_000_000_000 // twelve digits per organisation

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -50,7 +51,7 @@ func (s *Simulator) Handler() http.Handler { return s.handler }
 // Start listens on addr ("127.0.0.1:0" for any port) and serves until stop is called. stop closes all connections, drops
 // writes that have not landed, and returns when nothing runs any more.
 func (s *Simulator) Start(addr string) (baseURL string, stop func(), err error) {
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		return "", nil, fmt.Errorf("starting the simulator: %w", err)
 	}

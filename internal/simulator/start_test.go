@@ -52,8 +52,9 @@ func TestStopEndsEverything(t *testing.T) {
 	await(t, "the third call to wait", func() bool { return s.FaultHits()[FaultLatency] == 1 })
 	stop()
 	stop() // again
-	<-results
-	<-results
+	for range 2 {
+		_ = <-results // whether they failed doesn't matter, that they ended does
+	}
 	l := s.Ledger(testOrg)
 	if len(l.Contacts) > 1 {
 		t.Errorf("%d contacts", len(l.Contacts))
