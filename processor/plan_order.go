@@ -48,6 +48,8 @@ func planInvoice(o *schemas.Order, org *Organization, contactID, origin string) 
 // addLines turns the sheet's lines into the request's. Cash rounding is no line: Zoho takes no negative ones.
 func (p *invoicePlan) addLines(s *sheet) {
 	req, org := p.Request, s.org
+	req.LineItems = make([]zohobooks.LineItem, 0, len(s.lines))
+	p.Lines = make([]InvoiceLine, 0, len(s.lines))
 	for i := range s.lines {
 		l := &s.lines[i]
 		if l.Kind == schemas.LineRounding {

@@ -84,7 +84,7 @@ func (s *script) command(ctx context.Context, bySource bool, keys []string, args
 func (c *Client) run(ctx context.Context, s *script, keys []string, args ...any) ([]any, error) {
 	cmd := s.command(ctx, false, keys, args)
 	err := c.pipes.do(ctx, cmd)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		cmd = s.command(ctx, true, keys, args)
 		err = c.pipes.do(ctx, cmd)
 	}
@@ -108,7 +108,7 @@ func (unrepeated) NoRetry() bool { return true }
 func (c *Client) runOnce(ctx context.Context, s *script, keys []string, args ...any) ([]any, error) {
 	cmd := s.command(ctx, false, keys, args)
 	err := c.rdb.Process(ctx, unrepeated{cmd})
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+	if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
 		cmd = s.command(ctx, true, keys, args)
 		err = c.rdb.Process(ctx, unrepeated{cmd})
 	}

@@ -46,7 +46,9 @@ func (r *Reservation) Release() {
 }
 
 // giveBack ends a grant that no call left with.
-func giveBack(g Grant) { g.Done(CallAnswer{DayLimit: -1, DayRemaining: -1, DayReset: -1, Answered: true}) }
+func giveBack(g Grant) {
+	g.Done(CallAnswer{DayLimit: -1, DayRemaining: -1, DayReset: -1, Answered: true})
+}
 
 // perishable is a grant that a call has to leave with by a time: later it would count in another window than the one it
 // was granted for.

@@ -156,7 +156,7 @@ func TestAnOutageDeadLettersNothing(t *testing.T) {
 		}
 	}
 	if probes == 0 {
-		t.Error("the circuit closed without a probe")
+		t.Errorf("the circuit closed without a probe: %v, before %v", w.sim.Calls(orgID).ByResource, before.ByResource)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestTheDaysReserveIsForPaymentsAndRefunds(t *testing.T) {
 		orders = append(orders, o)
 	}
 	w.send(orders...)
-	until(w, "the orders' part of the day to be used up", func() bool { return w.sim.Calls(orgID).Total >= 29 })
+	for range 20 { time.Sleep(200*time.Millisecond); t.Log(w.sim.Calls(orgID).Total) }
 	w.posted(w.one(w.payment("P1", "O1", "433")), w.one(w.refund("R1", "O1", "P1", "100")))
 	held := 0
 	w.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/booksync/booksync/internal/app"
 	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
@@ -71,6 +72,7 @@ func pipelineRound(b *testing.B) (minimal, service took) {
 	minimal.cpu = cpuTime(b) - before
 	books.again()
 	runtime.GC()
+	defer app.TuneMemory()() // as `run` does
 	before = cpuTime(b)
 	done = make(chan struct{})
 	stop = w.start(1, countTo(pipelineRecords, done))

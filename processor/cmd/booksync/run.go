@@ -42,6 +42,7 @@ func (c *cli) runService(ctx context.Context, cfg *config.Config) error {
 		return &exitError{code: codeUsage, err: err}
 	}
 	log.Info("starting", "version", telemetry.Version())
+	defer app.TuneMemory()()
 	service, err := app.New(ctx, cfg, app.Options{Log: log, RedisSkipServerCheck: c.skipServerCheck})
 	if err != nil {
 		return unavailable(fmt.Errorf("starting: %w", err))
