@@ -40,7 +40,7 @@ type result struct {
 
 // apply plans and makes the calls. On nil the event has taken effect, and a.result says how.
 func (a *attempt) apply() *ending {
-	if park := a.tenant.gate.park(); park != nil {
+	if park := a.tenant.gate.park(a.class); park != nil {
 		return &ending{park: park}
 	}
 	a.result.documents = a.prog.Documents

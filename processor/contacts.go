@@ -151,8 +151,12 @@ func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAns
 			return "", waited != nil, end
 		}
 		for _, name := range names {
-			if id, end := a.findContact(plan, name); end != nil || id != "" {
+			id, taken, end := a.findContact(plan, name)
+			if end != nil || id != "" {
 				return id, waited != nil, end
+			}
+			if !taken { // then ours can't have gone on to the next name
+				break
 			}
 		}
 	}
@@ -165,7 +169,7 @@ func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAns
 		if id != "" || end != nil && !clash {
 			return id, end != nil && (end.reject != nil || end.park != nil && end.park.Reason != parkInDoubt), end
 		}
-		if id, end := a.findContact(plan, name); end != nil || id != "" {
+		if id, _, end := a.findContact(plan, name); end != nil || id != "" {
 			return id, true, end
 		}
 	}
@@ -238,27 +242,27 @@ func (a *attempt) keyed(row *zohobooks.Contact) (*zohobooks.Contact, string, *en
 
 // findContact looks a contact up by its name (Zoho has no filter by custom field for contacts) and decides by the key in
 // it. One without a key is adopted when e-mail, currency and tax number agree; it gets no key, for it may have a person's
-// own value there.
-func (a *attempt) findContact(plan *contactPlan, name string) (string, *ending) {
+// own value there. taken says that the name is another customer's.
+func (a *attempt) findContact(plan *contactPlan, name string) (id string, taken bool, _ *ending) {
 	var rows []zohobooks.Contact
 	if err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindContactsByName(ctx, name)
 		return err
 	}); err != nil {
-		return "", a.failed(stepContact, err)
+		return "", false, a.failed(stepContact, err)
 	}
 	for i := range rows {
 		c, key, end := a.keyed(&rows[i])
 		switch {
 		case end != nil:
-			return "", end
+			return "", false, end
 		case key == plan.Key:
-			return c.ContactID, nil
+			return c.ContactID, false, nil
 		case key == "" && sameCustomer(c, plan.Request):
-			return c.ContactID, nil
+			return c.ContactID, false, nil
 		}
 	}
-	return "", nil
+	return "", len(rows) > 0, nil
 }
 
 // sameCustomer says whether a contact that booksync did not make is plainly this customer.

@@ -83,6 +83,9 @@ func (a *attempt) decode() *ending {
 	if err != nil {
 		return a.undecoded(err)
 	}
+	if e.replay { // replays come last
+		e.class = zohobooks.ClassOperator
+	}
 	e.tenant = a.p.tenants[e.Organization]
 	a.w.event = e
 	return a.configured()

@@ -26,18 +26,19 @@ type gate struct {
 	mu          sync.Mutex
 	pausedUntil time.Time
 	pauseReason string
+	reserved    map[zohobooks.Class]time.Time // until when what is left of the day is not for this class
 	outages     int
 	circuitOpen bool
 	writes      int64 // successful writes
 }
 
-// open says whether neither a pause nor the circuit holds work up.
+// open says whether nothing holds work up: no pause, no lack of quota, no circuit.
 func (g *gate) open() bool {
-	return g.park() == nil
+	return g.park(zohobooks.ClassOrder) == nil
 }
 
-// park is nil when work may go on, else until when to park, and why.
-func (g *gate) park() *Park {
+// park is nil when work of this class may go on, else until when to park, and why.
+func (g *gate) park(class zohobooks.Class) *Park {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock.Now()
@@ -46,8 +47,20 @@ func (g *gate) park() *Park {
 		return &Park{Until: now.Add(g.recheck), Reason: parkCircuit, Keys: []string{g.key}}
 	case now.Before(g.pausedUntil):
 		return &Park{Until: g.pausedUntil, Reason: parkPaused}
+	case now.Before(g.reserved[class]):
+		return &Park{Until: g.reserved[class], Reason: parkReserve}
 	}
 	return nil
+}
+
+// reserve holds one class's work until then: what is left of the day's quota is kept for others.
+func (g *gate) reserve(class zohobooks.Class, until time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.reserved == nil {
+		g.reserved = make(map[zohobooks.Class]time.Time)
+	}
+	g.reserved[class] = until
 }
 
 // pause holds the organisation's work until then; it never shortens a pause.

@@ -15,7 +15,7 @@ import (
 // lookForNeeds searches the books for what the record waits for, because Redis may have forgotten it. Found orders are
 // adopted, found payments noted; found says whether there were any, so that the claim is worth asking for again.
 func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
-	if park := a.tenant.gate.park(); park != nil {
+	if park := a.tenant.gate.park(zohobooks.ClassLookUp); park != nil {
 		return false, &ending{park: park}
 	}
 	if a.w.adopted == nil {

@@ -12,6 +12,7 @@ const (
 	parkInDoubt    = "in_doubt"    // a write's answer was lost; waiting before the look-up is believed
 	parkBackOff    = "back_off"    // a call failed and may be tried again
 	parkPaused     = "paused"      // the organisation is paused: limit, quota or credentials
+	parkReserve    = "day_reserve" // what is left of the day's quota is for payments and refunds
 	parkCircuit    = "circuit"     // Zoho Books is down
 	parkRedis      = "redis"       // Redis is away
 	parkRegistry   = "registry"    // the schema registry is away

@@ -89,7 +89,7 @@ func (a *attempt) reserve(class zohobooks.Class) (*zohobooks.Reservation, error)
 	if err != nil {
 		return nil, err
 	}
-	if park := a.tenant.gate.park(); park != nil {
+	if park := a.tenant.gate.park(class); park != nil {
 		r.Release()
 		return nil, &heldError{park}
 	}
@@ -124,6 +124,11 @@ func (a *attempt) failed(step string, err error) *ending {
 	}
 	a.p.log.Debug("call failed", "organization", a.Organization, "workflow", string(a.workflow), "business_id", a.ref.ID,
 		"step", step, "error", err.Error(), "action", dec.Action.String())
+	var paused *zohobooks.PausedError
+	if errors.As(err, &paused) && paused.Reason == PauseReserve {
+		a.tenant.gate.reserve(a.class, paused.Until)
+		return &ending{park: &Park{Until: paused.Until, Reason: parkReserve}}
+	}
 	switch dec.Action {
 	case zohobooks.ActionWaitOrganization, zohobooks.ActionStop:
 		if refused := new(zohobooks.Error); errors.As(err, &refused) && dec.Action == zohobooks.ActionWaitOrganization {
@@ -144,6 +149,10 @@ func (a *attempt) failed(step string, err error) *ending {
 		Status: statusOf(err), Message: fmt.Sprintf("%s: %v", step, err),
 	}}
 }
+
+// PauseReserve is the reason of a [zohobooks.PausedError] that concerns one class of calls only: what is left of the day's
+// quota is kept for the others.
+const PauseReserve = "day_reserve"
 
 // statusOf is the HTTP status of Zoho's answer, 0 where there was none.
 func statusOf(err error) int {

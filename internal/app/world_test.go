@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"github.com/booksync/booksync/connectors/zohobooks"
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/secret"
 	"github.com/booksync/booksync/internal/simulator"
@@ -418,6 +419,23 @@ func (w *world) find(kind, key string) simulator.LedgerDocument {
 		w.Fatalf("%d documents %s %s, want 1: %+v", len(docs), kind, key, docs)
 	}
 	return docs[0]
+}
+
+// contactByHand makes a contact as a person would, and answers its id.
+func (w *world) contactByHand(name, email string) string {
+	w.Helper()
+	books, err := zohobooks.New(w.cfg.BooksConfig(w.name))
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer books.Close()
+	c, err := books.CreateContact(context.Background(), &zohobooks.ContactRequest{
+		ContactName: name, ContactType: "customer", ContactPersons: []zohobooks.ContactPerson{{Email: email, Primary: true}},
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return c.ContactID
 }
 
 // balances compares accounts of the trial balance with what they should hold, as text.
