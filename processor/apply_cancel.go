@@ -64,7 +64,7 @@ func (a *attempt) applyCancel() *ending {
 		inv.Status = "void"
 		gone.Invoice = &inv
 	case plan.Credit != nil:
-		cr, end := a.credit(plan.Credit, st)
+		cr, end := a.credit(plan.Credit, st, (&refundPlan{Credit: plan.Credit}).applied(st, a.ref.key()))
 		if end != nil {
 			return end
 		}

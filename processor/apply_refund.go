@@ -34,15 +34,17 @@ func (a *attempt) applyRefund() *ending {
 		return &ending{reject: rej}
 	}
 	posted := decimal.Zero
+	intent := plan.applied(st, a.ref.key()) // from the first write on, others count on all of it
 	if plan.Credit != nil {
-		cr, end := a.credit(plan.Credit, st)
+		cr, end := a.credit(plan.Credit, st, intent)
 		if end != nil {
 			return end
 		}
 		if plan.FromCredit != nil {
 			after := *cr
 			after.Refunded = plan.FromCredit.Amount.Decimal
-			entry, end := a.refundCredit(st.withCredit(after), cr.DocumentID, plan.FromCredit, true)
+			intent = intent.withCredit(after)
+			entry, end := a.refundCredit(intent, cr.DocumentID, plan.FromCredit, true)
 			if end != nil {
 				return end
 			}
@@ -52,7 +54,7 @@ func (a *attempt) applyRefund() *ending {
 	}
 	if plan.FromCancel != nil {
 		st = st.withRefundFrom(plan.FromCancelID, a.ref.key(), plan.FromCancel.Amount.Decimal)
-		entry, end := a.refundCredit(st, plan.FromCancelID, plan.FromCancel, false)
+		entry, end := a.refundCredit(intent, plan.FromCancelID, plan.FromCancel, false)
 		if end != nil {
 			return end
 		}
@@ -60,7 +62,7 @@ func (a *attempt) applyRefund() *ending {
 	}
 	for _, ex := range plan.FromExcess {
 		st = st.withExcessRefunded(ex.PaymentDocumentID, a.ref.key(), ex.Request.Amount.Decimal)
-		entry, end := a.refundExcess(st, &ex)
+		entry, end := a.refundExcess(intent, &ex)
 		if end != nil {
 			return end
 		}
@@ -70,6 +72,24 @@ func (a *attempt) applyRefund() *ending {
 	a.compared(a.refund.Amount, posted, decimal.Zero)
 	a.afterCredit(st)
 	return nil
+}
+
+// applied is the order's state as it will be when the refund of this key has taken effect.
+func (plan *refundPlan) applied(st *OrderState, key string) *OrderState {
+	if c := plan.Credit; c != nil {
+		cr := CreditState{Key: c.Key, Total: c.Total, Applied: c.Apply, Lines: c.Lines, Pending: true}
+		if plan.FromCredit != nil {
+			cr.Refunded = plan.FromCredit.Amount.Decimal
+		}
+		st = st.withCredit(cr)
+	}
+	if plan.FromCancel != nil {
+		st = st.withRefundFrom(plan.FromCancelID, key, plan.FromCancel.Amount.Decimal)
+	}
+	for _, ex := range plan.FromExcess {
+		st = st.withExcessRefunded(ex.PaymentDocumentID, key, ex.Request.Amount.Decimal)
+	}
+	return st
 }
 
 // orderForCredit is the order's state without this event's own earlier intent, with its payments and credits listed.
@@ -200,10 +220,9 @@ func (a *attempt) moneyThere(st *OrderState) (*OrderState, *ending) {
 func paidKey(organization, orderID string) string { return organization + "/paid/" + orderID }
 
 // credit creates this event's credit note and applies what no money was returned for.
-func (a *attempt) credit(plan *creditPlan, st *OrderState) (*CreditState, *ending) {
+func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState, *ending) {
 	cr := a.prog.Credit
 	if cr == nil {
-		intent := st.withCredit(CreditState{Key: plan.Key, Total: plan.Total, Applied: plan.Apply, Lines: plan.Lines, Pending: true})
 		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
 			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
 			func(n *zohobooks.CreditNote) *ending {

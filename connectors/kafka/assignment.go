@@ -29,6 +29,10 @@ type partition struct {
 	resumed Resumed
 	alarm   string // why the partition is stopped; empty if it is not
 
+	// The pool's, under its lock.
+	running int         // of its deliveries
+	over    []*Delivery // ready, but as many run as may
+
 	// Only the engine's goroutine touches what follows.
 	tracker      tracker
 	lanes        map[uint64]*lane

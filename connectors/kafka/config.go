@@ -81,6 +81,9 @@ type Config struct {
 	SettleRecords int
 	// MaxRecordsPerPartition bounds the records of a partition that are in lanes, running or unpublished; parked ones are not counted. Default: 1,000 records.
 	MaxRecordsPerPartition int
+	// MaxRunningPerPartition bounds the handlers of a partition that run at a time: each holds its record's memory and claims. More of them than answers
+	// can be waited for at once are of no use. Default: 64 handlers.
+	MaxRunningPerPartition int
 	// MaxFetchedBytesPerPartition is from how many fetched and not yet started bytes on a partition is not fetched while others are. Default: 2,097,152 bytes.
 	MaxFetchedBytesPerPartition int
 	// MaxParkedPerPartition is from how many parked records on a partition takes no new ones. Default: 500 records.
@@ -116,6 +119,7 @@ func (c Config) WithDefaults() Config {
 	or(&c.SettleEvery, 100*time.Millisecond)
 	or(&c.SettleRecords, 500)
 	or(&c.MaxRecordsPerPartition, 1000)
+	or(&c.MaxRunningPerPartition, 64)
 	or(&c.MaxFetchedBytesPerPartition, 2<<20)
 	or(&c.MaxParkedPerPartition, 500)
 	or(&c.MaxUnpublished, 10_000)
@@ -176,7 +180,7 @@ func (c Config) Validate() error {
 		name  string
 		value int
 	}{
-		{"settle records", c.SettleRecords}, {"records per partition", c.MaxRecordsPerPartition}, {"fetched bytes per partition", c.MaxFetchedBytesPerPartition},
+		{"settle records", c.SettleRecords}, {"records per partition", c.MaxRecordsPerPartition}, {"running records per partition", c.MaxRunningPerPartition}, {"fetched bytes per partition", c.MaxFetchedBytesPerPartition},
 		{"parked records per partition", c.MaxParkedPerPartition}, {"unpublished results", c.MaxUnpublished}, {"metadata limit", c.MetadataLimit},
 		{"fetch bytes", c.FetchMaxBytes}, {"fetch bytes per partition", c.FetchMaxPartitionBytes},
 	}

@@ -66,7 +66,7 @@ const (
 func (e *Engine) live(ctx context.Context) (err error) {
 	l := &life{Engine: e, work: e.work, parts: make(map[topicPartition]*partition), active: make(map[*partition]struct{})}
 	l.settleCtx, l.cancelSettle = context.WithCancel(context.Background())
-	l.pool = newPool(l.attempt, e.cfg.MaxUnpublished, e.cfg.SettleRecords, func(int) { e.kick() }, &e.workers)
+	l.pool = newPool(l.attempt, e.cfg.MaxUnpublished, e.cfg.MaxRunningPerPartition, e.cfg.SettleRecords, func(int) { e.kick() }, &e.workers)
 	defer l.end()
 	if err := l.begin(ctx); err != nil {
 		return err

@@ -4,11 +4,14 @@ import "sync"
 
 // pool runs deliveries on goroutines that are reused. As many run at once as there are lanes with something to do: a worker that takes a delivery while
 // others wait wakes or starts another worker, one at a time, so that short handlers stay on few goroutines and blocking ones get as many as they need.
+// Of one partition only so many run at a time: handlers that wait for a scarce resource hold memory and claims for nothing, and another partition's
+// records must not wait behind them.
 type pool struct {
 	run       func(*Delivery)
 	finished  func(n int) // called without the lock when n results wait, each time n reaches the threshold or 1
 	threshold int
 	limit     int // of unpublished results
+	share     int // of running deliveries of one partition
 	wg        *sync.WaitGroup
 
 	mu          sync.Mutex
@@ -17,6 +20,7 @@ type pool struct {
 	head        int // ready[:head] is taken
 	done        []*Delivery
 	running     int
+	over        int // deliveries in their partitions' queues, which are at their share
 	unpublished int // results to publish handed in and not yet settled or dropped
 	idle        int
 	waking      bool // a worker was woken or started and has not taken the lock yet
@@ -27,8 +31,8 @@ type pool struct {
 // maxIdleWorkers is how many goroutines wait for work between bursts; a goroutine costs a few kilobytes.
 const maxIdleWorkers = 64
 
-func newPool(run func(*Delivery), limit, threshold int, finished func(int), wg *sync.WaitGroup) *pool {
-	p := &pool{run: run, limit: limit, threshold: threshold, finished: finished, wg: wg}
+func newPool(run func(*Delivery), limit, share, threshold int, finished func(int), wg *sync.WaitGroup) *pool {
+	p := &pool{run: run, limit: limit, share: share, threshold: threshold, finished: finished, wg: wg}
 	p.work.L = &p.mu
 	return p
 }
@@ -86,12 +90,19 @@ func (p *pool) worker() {
 		if d.part.gone.Load() {
 			continue
 		}
+		if d.part.running >= p.share {
+			d.part.over = append(d.part.over, d)
+			p.over++
+			continue
+		}
 		p.running++
+		d.part.running++
 		p.wakeOne()
 		p.mu.Unlock()
 		p.run(d)
 		p.mu.Lock()
 		p.running--
+		p.finishedOf(d.part)
 		if d.result.Publish != nil {
 			p.unpublished++
 		}
@@ -101,6 +112,22 @@ func (p *pool) worker() {
 			p.finished(n)
 			p.mu.Lock()
 		}
+	}
+}
+
+// finishedOf makes the partition's next delivery ready where it was at its share. The lock is held.
+func (p *pool) finishedOf(part *partition) {
+	part.running--
+	switch {
+	case len(part.over) == 0:
+	case part.gone.Load() || p.stopped:
+		p.over -= len(part.over)
+		part.over = nil
+	default:
+		p.ready = append(p.ready, part.over[0])
+		part.over[0] = nil
+		part.over = part.over[1:]
+		p.over--
 	}
 }
 
@@ -145,5 +172,5 @@ func (p *pool) stop() {
 func (p *pool) counts() (ready, running, done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.ready) - p.head, p.running, len(p.done)
+	return len(p.ready) - p.head + p.over, p.running, len(p.done)
 }

@@ -184,7 +184,9 @@ func TestMetadataAtItsLimit(t *testing.T) {
 	t.Parallel()
 	k := setup(t, onePartition)
 	const limit = 512
-	small := func(c *Config) { c.MetadataLimit, c.MaxRecordsPerPartition = limit, 5000 }
+	small := func(c *Config) {
+		c.MetadataLimit, c.MaxRecordsPerPartition, c.MaxRunningPerPartition = limit, 5000, 5000
+	}
 	g := k.gate()
 	m := k.start(g, small)
 	k.produce(3000, 0)

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -125,7 +126,7 @@ func TestPoolRunsBlockingHandlersBesideEachOther(t *testing.T) {
 			time.Sleep(time.Second) // in the bubble's time
 			running.Add(-1)
 			d.result = Result{Publish: []Message{}}
-		}, 1000, 100, func(int) {}, &wg)
+		}, 1000, 300, 100, func(int) {}, &wg)
 		part := &partition{}
 		var ds []*Delivery
 		for range 300 {
@@ -146,6 +147,60 @@ func TestPoolRunsBlockingHandlersBesideEachOther(t *testing.T) {
 	})
 }
 
+func TestPoolRunsAPartitionsShareInOrderAndOtherPartitionsBesideIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var started []int64
+		release := make(chan struct{})
+		p := newPool(func(d *Delivery) {
+			mu.Lock()
+			started = append(started, d.mark.offset)
+			mu.Unlock()
+			if d.mark.offset < 100 {
+				<-release
+			}
+		}, 1000, 2, 100, func(int) {}, &wg)
+		full, other := &partition{}, &partition{}
+		for offset := range int64(5) {
+			d := &Delivery{part: full}
+			d.mark.offset = offset
+			p.push(d)
+			synctest.Wait()
+		}
+		d := &Delivery{part: other}
+		d.mark.offset = 100
+		p.push(d)
+		synctest.Wait()
+		mu.Lock()
+		if want := []int64{0, 1, 100}; !slices.Equal(started, want) {
+			t.Errorf("started %v, want %v", started, want)
+		}
+		mu.Unlock()
+		if ready, running, _ := p.counts(); ready != 3 || running != 2 {
+			t.Errorf("%d ready and %d running, want 3 and 2", ready, running)
+		}
+		for range 2 {
+			release <- struct{}{}
+			synctest.Wait()
+		}
+		mu.Lock()
+		if want := []int64{0, 1, 100, 2, 3}; !slices.Equal(started, want) {
+			t.Errorf("started %v, want %v", started, want)
+		}
+		mu.Unlock()
+		full.gone.Store(true)
+		close(release)
+		synctest.Wait()
+		if ready, running, _ := p.counts(); ready != 0 || running != 0 || len(started) != 5 {
+			t.Errorf("%d ready and %d running of a partition that is gone, started %v", ready, running, started)
+		}
+		p.stop()
+		wg.Wait()
+	})
+}
+
 func TestPoolStartsNothingAtTheBoundOfUnpublishedResults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -154,7 +209,7 @@ func TestPoolStartsNothingAtTheBoundOfUnpublishedResults(t *testing.T) {
 		p := newPool(func(d *Delivery) {
 			ran.Add(1)
 			d.result = Result{Publish: []Message{}}
-		}, 10, 100, func(int) {}, &wg)
+		}, 10, 100, 100, func(int) {}, &wg)
 		part := &partition{}
 		for range 30 {
 			p.push(&Delivery{part: part})

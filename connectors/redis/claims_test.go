@@ -268,6 +268,25 @@ func TestClaim(t *testing.T) {
 				t.Errorf("a refused change changed %+v", e)
 			}
 		},
+		"an intent is in the order's data from the mark on, and stays when its holder leaves": func(t *testing.T, d *desk) {
+			req := d.request(payment1, "p", "t/0/1", 0)
+			d.claim(req, Claimed)
+			if _, err := d.claims.Intend(d.ctx, handle(req), "post", nil, map[string][]byte{"O1": []byte("intent"), "elsewhere": []byte("no")}); err != nil {
+				t.Fatalf("Intend: %v", err)
+			}
+			d.release(req)
+			two := d.request(payment2, "q", "t/0/2", 0)
+			if a := d.claim(two, Claimed); string(a.Orders["O1"].Data) != "intent" {
+				t.Errorf("the order's data is %q", a.Orders["O1"].Data)
+			}
+			wantLost(t, "Intend", func() error {
+				_, err := d.claims.Intend(d.ctx, handle(req), "post", nil, map[string][]byte{"O1": []byte("late")})
+				return err
+			}())
+			if e := d.entry(order1); string(e.Data) != "intent" {
+				t.Errorf("a refused intent changed the data to %q", e.Data)
+			}
+		},
 		"a claim taken over is lost to its former holder": func(t *testing.T, d *desk) {
 			one, two := d.request(order1, "a", "t/0/1", 1), d.request(order1, "b", "t/0/1", 1)
 			d.claim(one, Claimed)

@@ -53,4 +53,9 @@ elseif c[2] == 'sending' then
 end
 redis.call('HSET', claim, unpack(set))
 keep(claim, ARGV[8])
+for i = 11, #ARGV, 2 do
+  local order = KEYS[tonumber(ARGV[i])]
+  redis.call('HSET', order, 'data', ARGV[i + 1])
+  keep(order, ARGV[8])
+end
 return {'ok', whole(now), whole(sequence)}

@@ -138,13 +138,14 @@ func TestAnOutageDeadLettersNothing(t *testing.T) {
 	w := newWorld(t, simulator.Switches{})
 	r := w.start()
 	w.posted(w.one(w.order("O0")))
-	w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Status: 503, HTML: true, For: 1500 * time.Millisecond})
+	w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Status: 503, HTML: true})
 	var events []any
 	for _, id := range []string{"O1", "O2", "O3", "O4", "O5", "O6", "O7", "O8"} {
 		events = append(events, w.order(id), w.payment("P"+id, id, "433"))
 	}
 	records := w.send(events...)
 	untilCircuit(r, true)
+	w.sim.ClearFaults()
 	w.posted(records...)
 	untilCircuit(r, false)
 }

@@ -26,7 +26,7 @@ func TestCallsPerSettledEvent(t *testing.T) {
 		settled[kind]++
 	}
 	stop := w.start(1, count)
-	w.produce(w.orders(0, known)...)
+	w.produce(w.orders(0, known))
 	total := func() int {
 		mu.Lock()
 		defer mu.Unlock()
@@ -52,7 +52,7 @@ func TestCallsPerSettledEvent(t *testing.T) {
 	for n := range undecodable {
 		backlog = append(backlog, []byte{7, byte(n)})
 	}
-	w.produce(sameInstants(backlog)...)
+	w.produce(slices.Values(sameInstants(backlog)))
 	w.start(1, count)
 	until(t, 2*patience, "all outcomes", func() bool { return total() >= 4*events+undecodable })
 

@@ -33,7 +33,7 @@ func withinLimit(t *testing.T, limit int, minute time.Duration, replicas, minute
 		perMinute: limit, concurrency: 10, window: minute + slack(minute), latency: 20 * time.Millisecond,
 		simulated: simulatedLimit(limit, minute),
 	})
-	w.produce(w.orders(0, limit*(minutes+2))...)
+	w.produce(w.orders(0, limit*(minutes+2)))
 	w.start(replicas, nil)
 	from, at, refused := w.settleFor(t, minute, minutes)
 	largest, used := most(at, minute), use(from, at, limit, minute, minutes)
@@ -64,7 +64,7 @@ func (w *world) settleFor(t testing.TB, minute time.Duration, minutes int) (from
 	until(t, patience, "the first invoice", func() bool { return !w.calls.begun().IsZero() })
 	d := time.Duration(minutes) * minute
 	from = w.calls.begun().Add(minute)
-	until(t, d+patience, "the end of the measurement", func() bool { return time.Since(from) >= d })
+	until(t, minute+d+patience, "the end of the measurement", func() bool { return time.Since(from) >= d })
 	at, refused = w.calls.all()
 	t.Logf("calls in each tenth of the time: %v", histogram(at, from, d/10, 10))
 	return from, at, refused
@@ -123,7 +123,7 @@ func usesLimit(t *testing.T, limit int, minute time.Duration, minutes int) {
 		perMinute: limit, concurrency: 10, window: minute + slack(minute), latency: 45 * time.Millisecond,
 		simulated: simulatedLimit(limit, minute),
 	})
-	w.produce(w.orders(0, limit*(minutes+2))...)
+	w.produce(w.orders(0, limit*(minutes+2)))
 	w.start(1, nil)
 	from, at, refused := w.settleFor(t, minute, minutes)
 	used, largest := use(from, at, limit, minute, minutes), most(at, minute)
@@ -146,7 +146,7 @@ func TestOnePartitionUsesTheConcurrency(t *testing.T) {
 	const latency, slots = 200 * time.Millisecond, 10
 	w := newWorld(t, settings{partitions: 1, perMinute: 1_000_000, concurrency: slots, latency: latency, simulated: -1})
 	perSecond := float64(slots) / latency.Seconds()
-	w.produce(w.orders(0, int(perSecond*d.Seconds()*1.5))...)
+	w.produce(w.orders(0, int(perSecond*d.Seconds()*1.5)))
 	w.start(1, nil)
 	// The first calls read the organisation, one after the other: the measurement begins behind them.
 	until(t, patience, "ten calls in flight", func() bool { return w.sim.Calls(zohoID).LargestInFlight == slots })
@@ -174,7 +174,7 @@ func TestWithoutABacklogEventsArePostedSoon(t *testing.T) {
 			posted <- o.BusinessID
 		}
 	})
-	w.produce(w.orders(0, 10)...) // all ten customers become known
+	w.produce(w.orders(0, 10)) // all ten customers become known
 	for range 10 {
 		<-posted
 	}

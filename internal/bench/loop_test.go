@@ -20,7 +20,7 @@ import (
 	"github.com/booksync/booksync/schemas"
 )
 
-// inFlight is how many records the minimal loop works on at a time; the service gets as many calls.
+// inFlight is how many records the minimal loop works on at a time.
 const inFlight = 64
 
 // singleObjectHeader is how many bytes stand before the Avro record: two of magic, eight of fingerprint.

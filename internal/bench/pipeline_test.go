@@ -59,12 +59,12 @@ func pipelineRound(b *testing.B) (minimal, service took) {
 	const known = 10 // one order of every customer before, so that all are known
 	done := make(chan struct{})
 	stop := w.start(1, countTo(known, done))
-	w.produce(w.orders(0, known)...)
+	w.produce(w.orders(0, known))
 	await(b, done, known)
 	stop()
 	// A topic of its own for the measured records: the loop reads all of it.
 	w.freshOrders(b)
-	w.produce(w.orders(known, known+pipelineRecords)...)
+	w.produce(w.orders(known, known+pipelineRecords))
 	books.again()
 	runtime.GC()
 	before := cpuTime(b)
@@ -85,7 +85,7 @@ func pipelineRound(b *testing.B) (minimal, service took) {
 func newFastWorld(b testing.TB) (*world, *fastBooks) {
 	var books *fastBooks
 	w := newWorld(b, settings{
-		perMinute: 1_000_000, concurrency: inFlight, simulated: -1, simulatedInFlight: -1,
+		perMinute: 1_000_000, concurrency: 1000, simulated: -1, simulatedInFlight: -1,
 		wrap: func(rest http.Handler) http.Handler {
 			books = newFastBooks(rest)
 			return books

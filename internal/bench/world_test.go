@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/base64"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -215,25 +216,27 @@ func (p *producer) send(event any) {
 	}
 }
 
-// produce writes events, of one kind each, and waits until they are stored.
-func (w *world) produce(events ...any) {
+// produce writes events and waits until they are stored.
+func (w *world) produce(events iter.Seq[any]) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	defer cancel()
 	cl := testkit.Client(w.t, w.Brokers)
 	defer cl.Close()
-	const chunk = 5000 // records in flight, so that a million need no gigabyte
-	for len(events) > 0 {
-		n := min(chunk, len(events))
-		records := make([]*kgo.Record, n)
-		for i, e := range events[:n] {
-			records[i] = w.record(ctx, e)
-		}
+	const chunk = 5000 // records in memory
+	var records []*kgo.Record
+	store := func() {
 		if err := cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
 			w.t.Fatalf("producing: %v", err)
 		}
-		events = events[n:]
+		records = records[:0]
 	}
+	for e := range events {
+		if records = append(records, w.record(ctx, e)); len(records) == chunk {
+			store()
+		}
+	}
+	store()
 }
 
 func (w *world) record(ctx context.Context, event any) *kgo.Record {

@@ -105,7 +105,7 @@ func (m *maker) story(i int) {
 		other := *o
 		other.Notes = "changed without a new revision"
 		other.EventID = m.id("evt")
-		m.emit(&emission{order: &other, status: schemas.StatusRejected, class: "rejected.conflict"}, 3)
+		m.emit(&emission{order: &other, status: schemas.StatusRejected, class: "rejected.conflict"}, 2) // before a cancellation, which makes it stale
 	}
 	if m.percent(sharePoison) {
 		junk := make([]byte, 5+m.r.IntN(60))

@@ -69,9 +69,17 @@ func (k *killer) kill(t *testing.T, n int) {
 		k.w.start(t, d.victim)
 	}
 	k.kills = append(k.kills, d)
-	if d.resumed > sessionTimeout+lease {
-		t.Errorf("kill %d: work was taken up after %v, want at most %v + %v", n+1, d.resumed, sessionTimeout, lease)
+	if d.resumed > k.allowed() {
+		t.Errorf("kill %d: work was taken up after %v, want at most %v", n+1, d.resumed, k.allowed())
 	}
+}
+
+// allowed is how long nobody may work on a dead process's partitions.
+func (k *killer) allowed() time.Duration {
+	if k.faults {
+		return sessionTimeout + lease + faultDelay
+	}
+	return sessionTimeout + lease
 }
 
 // owned are the partitions that the group's coordinator has assigned to a process, as topic/partition; none while the
@@ -114,6 +122,6 @@ func (k *killer) report(t *testing.T) {
 	}
 	slices.Sort(times)
 	if n := len(times); n > 0 {
-		t.Logf("resumed after: median %v, longest %v; allowed %v", times[n/2].Round(time.Millisecond), times[n-1].Round(time.Millisecond), sessionTimeout+lease)
+		t.Logf("resumed after: median %v, longest %v; allowed %v", times[n/2].Round(time.Millisecond), times[n-1].Round(time.Millisecond), k.allowed())
 	}
 }

@@ -34,6 +34,7 @@ const (
 	writeHorizon   = 3 * time.Second // longer than a call and lateLanding
 	lateLanding    = time.Second
 	searchLag      = 300 * time.Millisecond // shorter than settleDelay
+	faultDelay     = 7 * time.Second        // what a start, which asks Zoho first, and a look-up may lose to faults
 	deadline       = 5 * time.Second        // of a payment whose order never comes
 	latency        = 150 * time.Millisecond // of the simulator's answers, at least
 	jitter         = 250 * time.Millisecond // and what is added at most
