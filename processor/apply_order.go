@@ -22,7 +22,7 @@ func (a *attempt) applyOrder() *ending {
 			return end.or(v.rejection())
 		}
 	}
-	plan, rej := planInvoice(o, org, "", a.originField())
+	plan, rej := a.planInvoice(org)
 	if rej != nil {
 		return &ending{reject: rej}
 	}
@@ -235,4 +235,12 @@ func (a *attempt) document(d schemas.Document) {
 
 func optional(d decimal.Decimal) decimal.NullDecimal {
 	return decimal.NullDecimal{Decimal: d, Valid: !d.IsZero()}
+}
+
+// planInvoice plans this order's invoice from what the check laid out, unless the mapping was changed since.
+func (a *attempt) planInvoice(org *Organization) (*invoicePlan, *Rejection) {
+	if a.sheet != nil && a.sheet.org == org {
+		return planSheet(a.sheet, "", a.originField())
+	}
+	return planInvoice(a.order, org, "", a.originField())
 }

@@ -26,6 +26,8 @@ const (
 // the sum that failed.
 type arithmetic struct {
 	Sums []sum
+	// sheet is the order as it was laid out, where it could be.
+	sheet *sheet
 }
 
 // sum is one comparison: what booksync computed against what the event says.

@@ -43,6 +43,7 @@ func checkOrder(o *schemas.Order, org *Organization) (*arithmetic, *Rejection) {
 	if r != nil {
 		return a, r
 	}
+	a.sheet = s
 	return a, a.checkTotals(s)
 }
 

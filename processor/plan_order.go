@@ -16,6 +16,12 @@ func planInvoice(o *schemas.Order, org *Organization, contactID, origin string) 
 	if r != nil {
 		return nil, r
 	}
+	return planSheet(s, contactID, origin)
+}
+
+// planSheet is planInvoice of an order that is laid out already.
+func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
+	o, org := s.order, s.org
 	day, trueDate := org.posting(o.PlacedAt)
 	t := treatmentOf(&o.Customer, o.PlaceOfSupply, org)
 	req := &zohobooks.InvoiceRequest{

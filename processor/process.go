@@ -305,6 +305,7 @@ type attempt struct {
 
 	counter *zohobooks.Counter
 	refused *Rejection // the check's; kept until the claim is known
+	sheet   *sheet     // the order as the check laid it out; nil for what has none
 	handle  *ClaimHandle
 	renewal *renewal
 	epoch   *Epoch
@@ -347,7 +348,9 @@ func (a *attempt) check() {
 	org := a.tenant.org()
 	switch a.workflow {
 	case WorkflowOrder:
-		_, a.refused = checkOrder(a.order, org)
+		var sums *arithmetic
+		sums, a.refused = checkOrder(a.order, org)
+		a.sheet = sums.sheet
 	case WorkflowPayment:
 		_, a.refused = checkPayment(a.payment, org)
 	case WorkflowRefund:

@@ -56,15 +56,6 @@ func TestWhoComesEarlyIsWoken(t *testing.T) {
 	}
 }
 
-// parked waits until so many records are parked for this reason.
-func (r *replica) parked(reason string, n int) {
-	r.w.Helper()
-	testkit.Until(r.w, patience, strconv.Itoa(n)+" records parked: "+reason, func() bool {
-		e := r.engine.Load()
-		return e != nil && e.Status().Parked[reason] >= n
-	})
-}
-
 func TestARefundWithoutItsPaymentsNameWaitsForMoney(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))

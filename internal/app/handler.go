@@ -46,6 +46,7 @@ func (h *handler) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
 	case v.Released:
 		return kafka.Result{Released: true}
 	}
+	d.State = nil // the event may go before its outcome does
 	result := kafka.Result{Publish: make([]kafka.Message, len(v.Publish))}
 	traceParent := telemetry.TraceParent(ctx)
 	for i, m := range v.Publish {

@@ -145,7 +145,9 @@ func TestWaitingIsNotCountedDuringABacklog(t *testing.T) {
 	// The orders' topic stands still for longer than the deadline; the payment's clock does not run meanwhile.
 	const short = time.Second
 	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = short }),
-		configured(func(c *config.Config) { c.Claims.Recheck, c.Zoho.Timeout, c.Claims.Lease = 50*time.Millisecond, 10*short, 20*short }))
+		configured(func(c *config.Config) {
+			c.Claims.Recheck, c.Zoho.Timeout, c.Claims.Lease = 50*time.Millisecond, 10*short, 20*short
+		}))
 	w.inject(simulator.Fault{Kind: simulator.FaultLatency, Method: "POST", Path: "/invoices", Delay: short * 3 / 2, Nth: 1})
 	held := w.one(w.order("O0"))
 	pay := w.one(w.payment("P1", "O1", "433"))

@@ -211,51 +211,6 @@ func coordinates(topic string, partition int32, offset int64) string {
 	return topic + "/" + strconv.Itoa(int(partition)) + "/" + strconv.FormatInt(offset, 10)
 }
 
-// replica is one running service.
-type replica struct {
-	*Service
-	w      *world
-	cancel context.CancelFunc
-	done   chan error
-	once   sync.Once
-}
-
-// start runs another replica.
-func (w *world) start() *replica {
-	w.Helper()
-	cfg := *w.cfg
-	cfg.Kafka.TransactionalID = testkit.Name(w, cfg.Kafka.Group)
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if os.Getenv("BOOKSYNC_TEST_LOG") != "" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("test", w.Name())
-	}
-	s, err := New(context.Background(), &cfg, Options{Log: log, RedisSkipServerCheck: true})
-	if err != nil {
-		w.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &replica{Service: s, w: w, cancel: cancel, done: make(chan error, 1)}
-	go func() { r.done <- s.Run(ctx, nil) }()
-	w.replicas = append(w.replicas, r)
-	return r
-}
-
-// stop ends the replica as SIGTERM does, and waits for it.
-func (r *replica) stop() {
-	r.w.Helper()
-	r.once.Do(func() {
-		r.cancel()
-		select {
-		case err := <-r.done:
-			if err != nil && !errors.Is(err, context.Canceled) {
-				r.w.Errorf("the service ended with: %v", err)
-			}
-		case <-time.After(patience):
-			r.w.Errorf("the service did not stop within %s", patience)
-		}
-	})
-}
-
 // send produces events, or raw bytes under a key, in this order, and returns their records.
 func (w *world) send(events ...any) []*kgo.Record {
 	w.Helper()
@@ -487,63 +442,5 @@ func (w *world) judge() {
 		if key != "" && n != 1 {
 			w.Errorf("%d documents with the key %s", n, key)
 		}
-	}
-}
-
-func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
-
-var at = time.Date(2026, 3, 2, 15, 0, 0, 0, time.UTC)
-
-var eventIDs struct {
-	sync.Mutex
-	n int
-}
-
-func (w *world) event() schemas.Event {
-	eventIDs.Lock()
-	defer eventIDs.Unlock()
-	eventIDs.n++
-	return schemas.Event{EventID: "evt-" + strconv.Itoa(eventIDs.n), OccurredAt: at, Source: "test-shop", Organization: w.name}
-}
-
-// order sells goods for 400 and 33 of tax.
-func (w *world) order(id string) *schemas.Order {
-	return &schemas.Order{
-		Event: w.event(), Kind: schemas.OrderCreated, Revision: 1, OrderID: id, OrderNumber: "#" + id, Currency: w.org.Currency,
-		Customer: schemas.Party{ID: "c-" + id, Name: "Customer " + id, Email: strings.ToLower(id) + "@example.com", BillingAddress: &schemas.Address{Country: "US"}},
-		Lines: []schemas.Line{{
-			LineID: "1", Kind: schemas.LineGoods, Name: "Kettle", Quantity: dec("1"), UnitPrice: dec("400"),
-			Taxes: []schemas.Tax{{Code: "TX Sales Tax", Rate: decimal.NewNullDecimal(dec("8.25")), Amount: dec("33"), CollectedBy: schemas.CollectedBySeller}},
-		}},
-		Totals: schemas.Totals{Net: dec("400"), Tax: dec("33"), Gross: dec("433")}, PlacedAt: at,
-	}
-}
-
-// cancelled is the order's cancellation, as revision 2.
-func (w *world) cancelled(o *schemas.Order) *schemas.Order {
-	c := *o
-	c.Event, c.Kind, c.Revision = w.event(), schemas.OrderCancelled, o.Revision+1
-	c.OccurredAt = at.Add(time.Hour)
-	return &c
-}
-
-// again is the same business event under another event id.
-func (w *world) again(o *schemas.Order) *schemas.Order {
-	c := *o
-	c.Event = w.event()
-	return &c
-}
-
-func (w *world) payment(id, order, amount string) *schemas.Payment {
-	return &schemas.Payment{
-		Event: w.event(), Kind: schemas.PaymentCaptured, PaymentID: id, OrderID: order, Amount: dec(amount), Currency: w.org.Currency,
-		Method: "card", Gateway: "stripe", GatewayReference: "ch_" + id, ReceivedAt: at.Add(time.Hour),
-	}
-}
-
-func (w *world) refund(id, order, payment, amount string) *schemas.Refund {
-	return &schemas.Refund{
-		Event: w.event(), RefundID: id, OrderID: order, PaymentID: payment, Amount: dec(amount), Currency: w.org.Currency,
-		Method: "card", Gateway: "stripe", GatewayReference: "re_" + id, RefundedAt: at.Add(48 * time.Hour),
 	}
 }

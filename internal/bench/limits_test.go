@@ -41,13 +41,25 @@ func withinLimit(t *testing.T, limit int, minute time.Duration, replicas, minute
 	if largest > limit || refused > 0 {
 		t.Errorf("at most %d calls in %v and %d refusals, want at most %d and none", largest, minute, refused, limit)
 	}
-	if used < wantUse {
-		t.Errorf("%.3f of the limit was used, want %.2f", used, wantUse)
+	if used < reach(wantUse) {
+		t.Errorf("%.3f of the limit was used, want %.2f", used, reach(wantUse))
 	}
 }
 
-// wantUse is the share of a limit that a backlog must use.
-const wantUse = 0.97
+// reach is what a measurement must reach: the whole of it where long measurements were asked for, on idle cores; less in
+// the short form, which shares the machine with other tests. That limits are kept is checked in full in both.
+func reach(whole float64) float64 {
+	if longRun() {
+		return whole
+	}
+	return 0.7 * whole
+}
+
+// The shares that are to be reached: of a limit by a backlog, and of the concurrency by one partition.
+const (
+	wantUse     = 0.97
+	wantInSlots = 0.95
+)
 
 // simulatedLimit is the simulator's own limit, which is one per minute of 60 s.
 func simulatedLimit(limit int, minute time.Duration) int {
@@ -128,8 +140,8 @@ func usesLimit(t *testing.T, limit int, minute time.Duration, minutes int) {
 	from, at, refused := w.settleFor(t, minute, minutes)
 	used, largest := use(from, at, limit, minute, minutes), most(at, minute)
 	t.Logf("%.1f %% of %d calls in %v used, at most %d in any, %d refused", 100*used, limit, minute, largest, refused)
-	if used < wantUse {
-		t.Errorf("%.3f of the limit was used, want %.2f", used, wantUse)
+	if used < reach(wantUse) {
+		t.Errorf("%.3f of the limit was used, want %.2f", used, reach(wantUse))
 	}
 	if largest > limit || refused > 0 {
 		t.Errorf("at most %d calls in %v and %d refusals, want at most %d and none", largest, minute, refused, limit)
@@ -155,8 +167,8 @@ func TestOnePartitionUsesTheConcurrency(t *testing.T) {
 	at, refused := w.calls.all()
 	rate := float64(between(at, from, from.Add(d))) / d.Seconds()
 	t.Logf("%.1f of %.0f calls/s over %v, %d refused", rate, perSecond, d, refused)
-	if rate < 0.95*perSecond || refused > 0 {
-		t.Errorf("%.1f calls/s and %d refusals, want at least %.1f and none", rate, refused, 0.95*perSecond)
+	if want := reach(wantInSlots) * perSecond; rate < want || refused > 0 {
+		t.Errorf("%.1f calls/s and %d refusals, want at least %.1f and none", rate, refused, want)
 	}
 }
 
@@ -185,10 +197,18 @@ func TestWithoutABacklogEventsArePostedSoon(t *testing.T) {
 	})
 	t.Logf("orders: %v", orders)
 	t.Logf("payments: %v", payments)
-	if orders.p50 >= 3*time.Second {
-		t.Errorf("orders took %v at p50, want less than 3 s", orders.p50)
+	if most := soon(3 * time.Second); orders.p50 >= most {
+		t.Errorf("orders took %v at p50, want less than %v", orders.p50, most)
 	}
-	if payments.p50 >= time.Second {
-		t.Errorf("payments of settled orders took %v at p50, want less than 1 s", payments.p50)
+	if most := soon(time.Second); payments.p50 >= most {
+		t.Errorf("payments of settled orders took %v at p50, want less than %v", payments.p50, most)
 	}
+}
+
+// soon is reach for times.
+func soon(d time.Duration) time.Duration {
+	if longRun() {
+		return d
+	}
+	return 2 * d
 }

@@ -11,7 +11,7 @@ const (
 	gcPercent = 400
 	// memoryLimit, in bytes, is where growing ends: below the 256 MiB that the service may take, by the runtime's and the
 	// kernel's share. It is soft: a heap that needs more gets more.
-	memoryLimit = 192 << 20
+	memoryLimit = 208 << 20
 )
 
 // TuneMemory sets the garbage collector for a process that is a service, unless GOGC or GOMEMLIMIT do. The returned

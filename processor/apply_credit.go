@@ -1,0 +1,164 @@
+package processor
+
+import (
+	"context"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/schemas"
+)
+
+// credit creates this event's credit note and applies what no money was returned for.
+func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState, *ending) {
+	cr := a.prog.Credit
+	if cr == nil {
+		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
+			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
+			func(n *zohobooks.CreditNote) *ending {
+				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), a.creditDocument(n))
+			},
+			func(ctx context.Context) (*zohobooks.CreditNote, error) {
+				return a.tenant.books.CreateCreditNote(ctx, plan.Request)
+			})
+		if end != nil {
+			return nil, end
+		}
+		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
+		a.prog.Credit, a.answered = cr, true
+		a.document(a.creditDocument(note))
+		if diff := note.Total.Sub(plan.Total); !diff.IsZero() {
+			a.result.difference = decimal.NewNullDecimal(diff)
+			a.p.log.Warn("credit note total differs from the planned one", "organization", a.Organization, "business_id", a.ref.ID,
+				"creditnote_id", note.CreditNoteID)
+		}
+	}
+	if plan.Apply.IsPositive() {
+		if end := a.applyCredit(cr.DocumentID, st.Invoice.ID, plan.Apply); end != nil {
+			return nil, end
+		}
+		cr.Applied = plan.Apply
+	}
+	return cr, nil
+}
+
+func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {
+	return schemas.Document{
+		Type: "credit_note", ID: note.CreditNoteID, Number: note.CreditNoteNumber, URL: a.documentURL("creditnotes", note.CreditNoteID),
+		Status: note.Status, Date: note.Date, Total: note.Total.Decimal, Tax: note.TaxTotal.Decimal, Balance: note.Balance.Decimal,
+		BaseTotal: optional(note.BaseTotal.Decimal),
+	}
+}
+
+// findCredit finds this event's credit note by its reference; the key in the document decides.
+func (a *attempt) findCredit(reference string) (*zohobooks.CreditNote, error) {
+	field, key := a.tenant.org().Fields.CreditNote.Key, a.ref.key()
+	var rows []zohobooks.CreditNote
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = a.tenant.books.FindCreditNotesByReference(ctx, reference)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		full := &rows[i]
+		if len(full.LineItems) == 0 || fieldOf(full, field) == "" {
+			if err := a.read(func(ctx context.Context) (err error) {
+				full, err = a.tenant.books.GetCreditNote(ctx, rows[i].CreditNoteID)
+				return err
+			}); err != nil {
+				return nil, err
+			}
+		}
+		if fieldOf(full, field) == key {
+			return full, nil
+		}
+	}
+	return nil, nil
+}
+
+// once makes a write that no unique field fences, at most once: what is in doubt is read before it's written again, and
+// only when it can't take effect any more (fenced: a late twin is refused by itself, so the settle delay is enough).
+// written says whether the books hold it already; intents are the orders' states as they'll be.
+func (a *attempt) once(step string, fenced bool, intents map[string]*OrderState, written func() (bool, error), write func(context.Context) error) *ending {
+	if a.prog.did(step) {
+		return nil
+	}
+	done := false
+	refused, end := a.refusedBefore(step)
+	if end != nil {
+		return end
+	}
+	if refused != nil || a.inDoubt.of(step) {
+		wait := a.horizonPassed
+		if fenced || refused != nil {
+			wait = a.settled
+		}
+		if end := wait(); end != nil {
+			return end
+		}
+		a.doubted(step)
+		var err error
+		if done, err = written(); err != nil {
+			return a.failed("looking for the "+step, err)
+		}
+		a.looked(done)
+	}
+	switch {
+	case done:
+		a.resolved(step)
+	case refused != nil:
+		return &ending{reject: refused}
+	default:
+		if err := a.write(step, intents, write); err != nil {
+			end := a.failed(step, err)
+			if end.reject != nil && slices.Contains(a.prog.Doubted, step) { // perhaps because an earlier write has landed late
+				return a.refusedFor(step, end.reject)
+			}
+			return end
+		}
+	}
+	a.prog.Done = append(a.prog.Done, step)
+	a.answered = true
+	return nil
+}
+
+// applyCredit applies a part of a credit note to the order's invoice.
+func (a *attempt) applyCredit(noteID, invoiceID string, amount decimal.Decimal) *ending {
+	books := a.tenant.books
+	apply := []zohobooks.CreditedInvoice{{InvoiceID: invoiceID, AmountApplied: zohobooks.NewAmount(amount)}}
+	return a.once(stepApply, false, nil,
+		func() (bool, error) {
+			var note *zohobooks.CreditNote
+			err := a.read(func(ctx context.Context) (err error) {
+				note, err = books.GetCreditNote(ctx, noteID)
+				return err
+			})
+			return err == nil && note.CreditsUsed.GreaterThanOrEqual(amount), err
+		},
+		func(ctx context.Context) error {
+			err := books.ApplyCreditNote(ctx, noteID, apply)
+			if err != nil && zohobooks.Verdict(err).Action == zohobooks.ActionMarkSentFirst {
+				if err := books.MarkInvoiceSent(a.ctx, invoiceID); err != nil {
+					return err
+				}
+				return books.ApplyCreditNote(a.ctx, noteID, apply)
+			}
+			return err
+		})
+}
+
+// afterCredit says how the invoice stands after a credit, as far as booksync's own entries go.
+func (a *attempt) afterCredit(st *OrderState) {
+	balance := st.Balance()
+	status := st.Invoice.Status
+	switch {
+	case status == "void":
+	case balance.IsZero():
+		status = "paid"
+	case balance.LessThan(st.Invoice.Total):
+		status = "partially_paid"
+	}
+	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: status, Balance: balance}
+}
