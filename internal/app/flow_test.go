@@ -9,7 +9,6 @@ import (
 
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/simulator"
-	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
 

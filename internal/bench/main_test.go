@@ -9,10 +9,14 @@ import (
 
 // Environment of this package's tests.
 const (
-	envLong = "BOOKSYNC_TEST_BENCH" // not empty: the long measurements run too
+	envLong  = "BOOKSYNC_TEST_BENCH"       // not empty: the long measurements run too
+	envChild = "BOOKSYNC_TEST_BENCH_CHILD" // set by a test for a process of its own: where the service finds its world
 )
 
 func TestMain(m *testing.M) {
+	if where := os.Getenv(envChild); where != "" {
+		os.Exit(serve(where))
+	}
 	goleak.VerifyTestMain(m)
 }
 

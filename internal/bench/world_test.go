@@ -179,7 +179,7 @@ func (w *world) start(n int, observe func(*schemas.Outcome)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var replicas sync.WaitGroup
 	for i := range n {
-		service, err := app.New(ctx, w.config(string(rune('0'+i))), app.Options{Log: benchLog, Observe: observe, RedisSkipServerCheck: !w.RealRedis})
+		service, err := app.New(ctx, w.config(string(rune('0'+i))), app.Options{Log: warnings, Observe: observe, RedisSkipServerCheck: !w.RealRedis})
 		if err != nil {
 			cancel()
 			w.t.Fatalf("building the service: %v", err)
@@ -264,4 +264,5 @@ func (w *world) record(ctx context.Context, event any) *kgo.Record {
 	return &r
 }
 
-var benchLog = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+// warnings are shown: a measurement of a service in trouble is none.
+var warnings = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
