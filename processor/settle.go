@@ -1,9 +1,11 @@
 package processor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -74,16 +76,27 @@ func (a *attempt) giveBack() {
 	if a.handle == nil {
 		return
 	}
+	ctx, cancel := a.lastly()
+	defer cancel()
 	if a.answered && a.inDoubt.step == "" {
-		if err := a.p.claims.Answered(a.ctx, a.handle, a.prog.encode()); err != nil {
+		if err := a.p.claims.Answered(ctx, a.handle, a.prog.encode()); err != nil {
 			a.p.log.Debug("claim keeps its mark", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
 		}
 	}
-	if err := a.p.claims.Release(a.ctx, a.handle); err != nil && !errors.Is(err, ErrLost) {
+	if err := a.p.claims.Release(ctx, a.handle); err != nil && !errors.Is(err, ErrLost) {
 		a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
 	}
 	a.wakeLease()
 }
+
+// lastly is the context of an attempt's last change of its claim: it outlives a stop that was hurried, for a claim that's
+// finished or given back then needs no lease to lapse and no look-up.
+func (a *attempt) lastly() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(a.ctx), lastChange)
+}
+
+// lastChange is how long an attempt's last change of its claim may take.
+const lastChange = 10 * time.Second
 
 // wakeLease wakes this replica's lanes that found the claim or an order busy.
 func (a *attempt) wakeLease() { a.p.wake(a.leaseKeys()...) }
@@ -127,7 +140,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 	default:
 		f.Orders = a.orderUpdates()
 	}
-	if err := a.p.claims.Finish(a.ctx, a.handle, f); err != nil {
+	ctx, cancel := a.lastly()
+	defer cancel()
+	if err := a.p.claims.Finish(ctx, a.handle, f); err != nil {
 		end := a.storeAway(err)
 		if end.lost {
 			return Verdict{Park: &Park{Until: a.p.clock.Now(), Reason: parkBusy}}

@@ -31,7 +31,7 @@ func startServices(t *testing.T, bare bool) *services {
 func startServicesIn(t *testing.T, country string, bare bool) *services {
 	t.Helper()
 	s := &services{kafka: testkit.FakeKafka(t)}
-	redis, _ := testkit.Redis(t)
+	redis := testkit.OwnRedis(t).Addr // its own: the shared token is encrypted under a key of this test
 	o := simulatorOptions{id: "10234695", country: country, bare: bare}
 	s.org = o.organization()
 	s.org.MinuteLimit, s.org.PlanQuota = -1, -1
