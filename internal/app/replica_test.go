@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"strconv"
@@ -27,7 +26,7 @@ func (w *world) start() *replica {
 	w.Helper()
 	cfg := *w.cfg
 	cfg.Kafka.TransactionalID = testkit.Name(w, cfg.Kafka.Group)
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("BOOKSYNC_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("test", w.Name())
 	}

@@ -53,7 +53,7 @@ func TestStopEndsEverything(t *testing.T) {
 	stop()
 	stop() // again
 	for range 2 {
-		_ = <-results // whether they failed doesn't matter, that they ended does
+		<-results //nolint:errcheck // whether they failed doesn't matter, that they ended does
 	}
 	l := s.Ledger(testOrg)
 	if len(l.Contacts) > 1 {
