@@ -156,12 +156,6 @@ func (t *tracker) open() int { return len(t.entries) - t.settled + len(t.expect)
 
 // room measures the metadata and answers how many more records at most step apart fit into limit bytes of text; see grow.
 func (t *tracker) room(limit int) metadataRoom {
-	// Version, epoch with its length, highest, position, count.
-	const fixed = 1 + 1 + maxEpoch + 10 + 10 + 3
-	whole := limit/4*3 - fixed
-	if first, last, ok := t.span(); !ok || whole-t.mostBytes(first, last) > limit/6 {
-		return metadataRoom{left: whole - t.mostBytes(first, last), last: last} // far from full: no need to look at every record
-	}
 	size, last := 0, int64(-1)
 	add := func(offset int64) {
 		if last >= 0 {
@@ -177,28 +171,9 @@ func (t *tracker) room(limit int) metadataRoom {
 	for _, offset := range t.expect {
 		add(offset)
 	}
-	return metadataRoom{left: whole - size, last: last}
-}
-
-// span answers between which offsets the open records are; false when there are none, and last is -1.
-func (t *tracker) span() (first, last int64, ok bool) {
-	switch n, m := len(t.entries), len(t.expect); {
-	case n > 0 && m > 0:
-		return t.entries[0].offset, t.expect[m-1], true
-	case n > 0:
-		return t.entries[0].offset, t.entries[n-1].offset, true
-	case m > 0:
-		return t.expect[0], t.expect[m-1], true
-	}
-	return 0, -1, false
-}
-
-// mostBytes is an upper bound of the open offsets' size: a byte each, and a further one for at least 128 offsets that a delta skips.
-func (t *tracker) mostBytes(first, last int64) int {
-	if last < 0 {
-		return 0
-	}
-	return t.open() + int(min((last-first)/128, 1<<20)) + 1
+	// Version, epoch with its length, highest, position, count.
+	fixed := 1 + 1 + maxEpoch + 10 + 10 + 3
+	return metadataRoom{left: limit/4*3 - fixed - size, last: last}
 }
 
 // metadataRoom is what is left of a partition's metadata, in bytes before base64.
