@@ -41,8 +41,8 @@ func withinLimit(t *testing.T, limit int, minute time.Duration, replicas, minute
 	if largest > limit || refused > 0 {
 		t.Errorf("at most %d calls in %v and %d refusals, want at most %d and none", largest, minute, refused, limit)
 	}
-	if used < reach(wantUse) {
-		t.Errorf("%.3f of the limit was used, want %.2f", used, reach(wantUse))
+	if used < reach(wantShared) {
+		t.Errorf("%.3f of the limit was used, want %.2f: a replica holds the others up", used, reach(wantShared))
 	}
 }
 
@@ -59,6 +59,8 @@ func reach(whole float64) float64 {
 const (
 	wantUse     = 0.97
 	wantInSlots = 0.95
+	// Of a limit that replicas share: 300 calls leave in bursts of 20, so that it depends on where the measurement begins.
+	wantShared = 0.85
 )
 
 // simulatedLimit is the simulator's own limit, which is one per minute of 60 s.
