@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,18 +93,6 @@ func setDefaultTopics(v *[]string, topic string) {
 	if len(*v) == 0 {
 		*v = []string{topic}
 	}
-}
-
-// All are the source topics.
-func (t Topics) All() []string { return slices.Concat(t.Orders, t.Payments, t.Refunds) }
-
-// Outputs are the topics that the job writes: outcomes, and each source topic's dead letters.
-func (t Topics) Outputs() []string {
-	out := []string{t.Outcomes}
-	for _, topic := range t.All() {
-		out = append(out, topic+t.DeadLetterSuffix)
-	}
-	return out
 }
 
 // Deps are what the job works with. All but Log, Wake and Compared are required.
