@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"os/user"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+)
+
+// operation is what the operators' commands share: they show what they would do, act with --apply, and leave an audit
+// entry that says who did it and why.
+type operation struct {
+	apply, asJSON bool
+	actor, reason string
+}
+
+// flags adds --apply, --json, --actor and --reason.
+func (o *operation) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.apply, "apply", false, "act; without it the command only shows what it would do")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON")
+	f.StringVar(&o.actor, "actor", "", "`who` acts, for the audit topic (default the user's name)")
+	f.StringVar(&o.reason, "reason", "", "`why`, for the audit topic")
+}
+
+// who is --actor, else the user who runs the process.
+func (o *operation) who() string {
+	if o.actor != "" {
+		return o.actor
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// needReason refuses an action without a reason.
+func (o *operation) needReason(cmd *cobra.Command) error {
+	if o.apply && o.reason == "" {
+		return usage(cmd, "--apply needs --reason: it goes to the audit topic")
+	}
+	return nil
+}
+
+// printJSON prints one indented JSON value to stdout.
+func (c *cli) printJSON(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// meter shows long work on stderr, with its rate and the time it still takes; total < 0: not known. Call Add and, at
+// the end, Finish.
+func (c *cli) meter(total int64, what string) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(c.stderr), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(500*time.Millisecond), progressbar.OptionClearOnFinish())
+}
