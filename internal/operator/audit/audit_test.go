@@ -32,7 +32,7 @@ func TestRecordFillsInWhatIsMissing(t *testing.T) {
 	}
 	got.AuditID = ""
 	want := &schemas.AuditEntry{
-		At: at, Actor: "ann", Action: "replay", Organization: "acme", Counts: map[string]int64{"replayed": 3}, Details: map[string]string{}, Version: "1.2.3",
+		At: at, Actor: "ann", Action: "replay", Organization: "acme", Counts: map[string]int64{"replayed": 3}, Version: "1.2.3",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
