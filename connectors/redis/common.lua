@@ -21,10 +21,8 @@ local function guard(key, id, seen)
   return redis.call('HINCRBY', key, 'sequence', 1)
 end
 
--- keep makes a key live at least so many milliseconds longer; it never shortens a life.
-local function keep(key, ms)
-  if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
-end
+-- keep makes a key that has an end live at least so many milliseconds longer; it never shortens a life.
+local function keep(key, ms) redis.call('PEXPIRE', key, ms, 'GT') end
 
 -- wake tells those who wait for a claim, if anyone registered since the last time.
 local function wake(key, channel, message)
