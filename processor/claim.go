@@ -105,13 +105,24 @@ func (a *attempt) ask(req *ClaimRequest) (*ClaimAnswer, *ending) {
 			return nil, a.storeAway(err)
 		}
 		a.epoch, req.EpochID = ep, ep.ID
+		if a.advance = a.prepare(); a.advance != nil {
+			first := progress{Origin: a.event.origin, Fingerprint: a.fingerprint}
+			req.Step, req.Steps = stepInvoice, first.encode()
+		}
 		ans, err := a.p.claims.Claim(a.ctx, req)
+		if err != nil || !ans.Marked {
+			a.dropAdvance()
+			req.Step, req.Steps = "", nil
+		}
 		switch {
 		case errors.Is(err, ErrEpochChanged):
 			refresh = true
 			continue
 		case err != nil:
 			return nil, a.storeAway(err)
+		}
+		if ans.Marked {
+			a.took()
 		}
 		return ans, nil
 	}

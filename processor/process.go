@@ -222,6 +222,7 @@ func (p *Processor) Close() {
 func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
 	a := p.begin(ctx, d)
 	defer a.stopRenewing()
+	defer a.dropAdvance()
 
 	end := a.decode()
 	if end == nil {
@@ -293,6 +294,7 @@ type attempt struct {
 	counter *zohobooks.Counter
 	refused *Rejection // the check's; kept until the claim is known
 	sheet   *sheet     // the order as the check laid it out; nil for what has none
+	advance *advance
 	handle  *ClaimHandle
 	renewal *renewal
 	epoch   *Epoch
