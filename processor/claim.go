@@ -195,9 +195,13 @@ func (a *attempt) busy(ans *ClaimAnswer) *ending {
 }
 
 func (a *attempt) leaseKeys() []string {
-	keys := []string{a.ref.WakeKey(a.Organization)}
+	keys := make([]string, 0, 1+2*len(a.orders))
+	keys = append(keys, a.ref.WakeKey(a.Organization))
 	for _, id := range a.orders {
-		keys = append(keys, a.Organization+"/lease/"+id, ClaimRef{RoleOrder, id}.WakeKey(a.Organization))
+		keys = append(keys, a.Organization+"/lease/"+id)
+		if ref := (ClaimRef{RoleOrder, id}); ref != a.ref {
+			keys = append(keys, ref.WakeKey(a.Organization))
+		}
 	}
 	return keys
 }
@@ -370,13 +374,7 @@ func (p *progress) unplan() {
 	}
 }
 
-func (p *progress) encode() []byte {
-	b, err := json.Marshal(p)
-	if err != nil {
-		panic("progress: " + err.Error()) // plain fields: cannot fail
-	}
-	return b
-}
+func (p *progress) encode() []byte { return marshal(p) }
 
 // storeAway parks a record whose claim could not be asked for or changed.
 func (a *attempt) storeAway(err error) *ending {
