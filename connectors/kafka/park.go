@@ -16,7 +16,7 @@ type wakeups struct {
 
 	mu      sync.Mutex
 	keys    map[uint64]wakeup // by the keys' hashes, without pointers: thousands a second are remembered for a minute
-	pending []string // not yet seen by the engine's goroutine
+	pending []string          // not yet seen by the engine's goroutine
 	pruned  time.Time
 }
 

@@ -20,7 +20,9 @@ import (
 // Redis and Kafka where they are processes that can be asked.
 type usage struct{ own, redis, kafka time.Duration }
 
-func (u usage) minus(v usage) usage { return usage{u.own - v.own, u.redis - v.redis, u.kafka - v.kafka} }
+func (u usage) minus(v usage) usage {
+	return usage{u.own - v.own, u.redis - v.redis, u.kafka - v.kafka}
+}
 
 func (u usage) plus(v usage) usage { return usage{u.own + v.own, u.redis + v.redis, u.kafka + v.kafka} }
 
