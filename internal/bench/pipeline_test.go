@@ -2,9 +2,7 @@ package bench
 
 import (
 	"net/http"
-	"os"
 	"runtime"
-	"runtime/pprof"
 	"testing"
 	"time"
 
@@ -73,11 +71,6 @@ func pipelineRound(b *testing.B) (minimal, service took) {
 	defer app.TuneMemory()() // as `run` does
 	before = w.cpuTime(b)
 	done = make(chan struct{})
-	if f := os.Getenv("PERF_PROFILE"); f != "" {
-		out, _ := os.Create(f)
-		pprof.StartCPUProfile(out)
-		defer pprof.StopCPUProfile()
-	}
 	stop = w.start(1, countTo(pipelineRecords, done))
 	await(b, done, pipelineRecords)
 	service = took{time.Since(time.Unix(0, books.first.Load())), w.cpuTime(b).minus(before)}
