@@ -38,6 +38,8 @@ var (
 	pauseLua string
 	//go:embed unlease.lua
 	unleaseLua string
+	//go:embed switches.lua
+	switchesLua string
 )
 
 var (
@@ -52,7 +54,9 @@ var (
 	pauseScript   = newScript("pause", pauseLua)
 	unleaseScript = newScript("unlease", unleaseLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript}
+	switchesScript = newScript("switches", switchesLua)
+
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript}
 )
 
 // script is a Lua script that the server knows by its hash.
