@@ -103,7 +103,7 @@ func (r *Runner) group(ctx context.Context, plan *Plan, g *Group, res *GroupResu
 		Organization: g.Organization, Ref: redis.Ref{Role: roleRollback, ID: plan.ID + "/" + g.OrderID}, Token: rand.Text(), Orders: g.Orders,
 		Lease: r.Lease, EpochID: epoch,
 	}
-	ans, err := r.Claims.Claim(ctx, req)
+	ans, err := r.claim(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -124,6 +124,25 @@ func (r *Runner) group(ctx context.Context, plan *Plan, g *Group, res *GroupResu
 	}
 	res.Result = ResultReversed
 	return r.Publish(ctx, plan, outcomes)
+}
+
+// claim takes the group's claim and the leases of its orders. What holds them now ends with a lease at the latest, be it a run of this plan that was killed.
+func (r *Runner) claim(ctx context.Context, req redis.ClaimRequest) (redis.ClaimAnswer, error) {
+	for waited := time.Duration(0); ; {
+		ans, err := r.Claims.Claim(ctx, req)
+		if err != nil || ans.State != redis.Busy || waited > r.Lease {
+			return ans, err
+		}
+		d := min(max(ans.BusyUntil.Sub(ans.Now), 10*time.Millisecond), time.Second)
+		waited += d
+		t := time.NewTimer(d)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ans, ctx.Err()
+		}
+	}
 }
 
 // underLease undoes what the books hold, then marks the claims, and settles the group's own claim with the outcomes in it.

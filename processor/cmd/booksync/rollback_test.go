@@ -230,3 +230,69 @@ func TestRollbackLeavesWhatPeopleHaveTouched(t *testing.T) {
 		t.Errorf("the books hold %v", living)
 	}
 }
+
+// TestRollbackCutOffAnywhereGoesOn ends `apply` at every call in turn, with answers lost on the way, and starts it again: the books and the topic end up the
+// same, and no outcome is there twice.
+func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	stop := d.serve()
+	d.produce("orders", orderJSON)
+	d.produce("payments", paymentJSON)
+	d.outcomes(2)
+	d.produce("refunds", refundJSON)
+	d.outcomes(3)
+	stop()
+	file := filepath.Join(t.TempDir(), "plan.json")
+	d.must("rollback", "plan", "--all", "--out", file)
+
+	for _, f := range []simulator.Fault{
+		{Kind: simulator.FaultLatency, Delay: 20 * time.Millisecond},
+		{Kind: simulator.FaultLostAnswer, Method: "DELETE", Path: "/customerpayments/*", Nth: 1},
+		{Kind: simulator.FaultErrorAfter, Method: "POST", Path: "/invoices/*/status/void", Nth: 1},
+	} {
+		if err := d.sim.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := func() int { return d.sim.Calls("10234695").Total }
+	cuts := 0
+	for cut := 6; ; cut += 2 { // reading the organisation takes the first ones
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan result, 1)
+		until := calls() + cut
+		go func() {
+			done <- booksyncWith(t, ctx, "", d.environ, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
+		}()
+		ended := false
+		var r result
+		for !ended && calls() < until {
+			select {
+			case r = <-done:
+				ended = true
+			case <-time.After(time.Millisecond):
+			}
+		}
+		cancel()
+		if !ended {
+			r = <-done
+		}
+		if ended && r.code == 0 {
+			break
+		}
+		if cuts++; cuts > 60 {
+			t.Fatalf("it never ends: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	if cuts < 5 {
+		t.Errorf("it was cut off %d times only", cuts)
+	}
+	if living, accounts := d.ledger(); len(living) > 0 || len(accounts) > 0 {
+		t.Errorf("after the rollback the books hold %v, %v", living, accounts)
+	}
+	reversed := []string{"POSTED order O1", "POSTED payment P1", "POSTED refund R1", "REVERSED refund R1", "REVERSED payment P1", "REVERSED order O1"}
+	d.must("rollback", "apply", file, "--apply", "--reason", "once more")
+	if diff := cmp.Diff(reversed, d.outcomes(6)); diff != "" {
+		t.Errorf("outcomes: %s", diff)
+	}
+}
