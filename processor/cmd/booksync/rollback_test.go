@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/shopspring/decimal"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/booksync/booksync/internal/operator/rollback"
 	"github.com/booksync/booksync/internal/simulator"
@@ -294,5 +296,29 @@ func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 	d.must("rollback", "apply", file, "--apply", "--reason", "once more")
 	if diff := cmp.Diff(reversed, d.outcomes(6)); diff != "" {
 		t.Errorf("outcomes: %s", diff)
+	}
+}
+
+func TestRollbackPublishesOnceWhenTheTransactionFailed(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	stop := d.serve()
+	d.produce("orders", orderJSON)
+	d.outcomes(1)
+	stop()
+	file := filepath.Join(t.TempDir(), "plan.json")
+	d.must("rollback", "plan", "--all", "--out", file)
+	d.kafka.Fake.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
+		resp.ErrorCode = kerr.InvalidProducerEpoch.Code // not done: the transaction stays open
+		return resp, nil, true
+	})
+	if r := d.run(t, "", "rollback", "apply", file, "--apply", "--reason", "first"); r.code != 3 || !strings.Contains(r.stderr, "start it again") {
+		t.Fatalf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
+	}
+	d.must("rollback", "apply", file, "--apply", "--reason", "second")
+	d.must("rollback", "apply", file, "--apply", "--reason", "third")
+	if diff := cmp.Diff([]string{"POSTED order O1", "REVERSED order O1"}, d.outcomes(2)); diff != "" {
+		t.Error(diff)
 	}
 }
