@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -329,8 +328,10 @@ func (c *cli) printResults(plan *rollback.Plan, results []rollback.GroupResult, 
 	}
 	fmt.Fprintf(c.stdout, "plan %s: %d taken back, %d before, %d blocked, %d busy; %d calls that changed something\n", plan.ID,
 		counts[rollback.ResultReversed], counts[rollback.ResultBefore], counts[rollback.ResultBlocked], counts[rollback.ResultBusy], counts["calls"])
-	fmt.Fprintf(c.stdout, "the organisations stay paused; when the cause is mended: booksync resume --organization %s --owner rollback:%s\n",
-		cmp.Or(strings.Join(plan.Organizations(), ", "), "O"), plan.ID)
+	fmt.Fprintln(c.stdout, "what was paused stays paused; when the cause is mended:")
+	for _, name := range plan.Organizations() {
+		fmt.Fprintf(c.stdout, "  booksync resume --organization %s --owner rollback:%s\n", name, plan.ID)
+	}
 	return nil
 }
 
