@@ -51,7 +51,9 @@ func (s *Site) Close() {
 }
 
 // Switches are the pauses of the group.
-func (s *Site) Switches() *redis.Switches { return redis.NewSwitches(s.store.Client, s.cfg.Kafka.Group) }
+func (s *Site) Switches() *redis.Switches {
+	return redis.NewSwitches(s.store.Client, s.cfg.Kafka.Group)
+}
 
 // Codec is the codec of the topics.
 func (s *Site) Codec() *schemas.Codec { return s.codec }
@@ -139,7 +141,9 @@ func (s *Site) Apply(ctx context.Context, plan *Plan, version string, done func(
 	}
 	defer client.Close()
 	pub := &Publisher{Client: client, Codec: s.codec, Topic: s.cfg.Topics.Outcomes}
-	since := func(ctx context.Context, each func(*schemas.Outcome) error) error { return s.outcomesSince(ctx, plan.Created, each) }
+	since := func(ctx context.Context, each func(*schemas.Outcome) error) error {
+		return s.outcomesSince(ctx, plan.Created, each)
+	}
 	if err := pub.Prepare(ctx, plan, since); err != nil {
 		return err
 	}
@@ -187,7 +191,9 @@ func (s *Site) Redrive(ctx context.Context, plan *Plan, apply bool, entry func(r
 	case done:
 		return 0, 0, ErrRedriven
 	}
-	since := func(ctx context.Context, each func(*schemas.Outcome) error) error { return s.outcomesSince(ctx, plan.Created, each) }
+	since := func(ctx context.Context, each func(*schemas.Outcome) error) error {
+		return s.outcomesSince(ctx, plan.Created, each)
+	}
 	found, missing, err := Redriven(ctx, plan, since, s.Records)
 	if err != nil || !apply || len(found) == 0 {
 		return len(found), missing, err

@@ -16,18 +16,12 @@ import (
 // Books gives an organisation's books and its mapping.
 type Books func(ctx context.Context, organization string) (*zohobooks.Client, *processor.Organization, error)
 
-// ErrNothing says that nothing selected is in the books.
-var ErrNothing = errors.New("nothing that was selected is in the books")
-
 // Build makes the plan. It reads the outcome topic and, one to three calls each, every document concerned; seen is told after each group how many of how
-// many are done. It writes nothing.
+// many are done. It writes nothing. A plan without groups is one, too: nothing that was selected is in the books.
 func Build(ctx context.Context, read Outcomes, books Books, sel Selector, version string, seen func(done, all int)) (*Plan, error) {
 	groups, err := choose(ctx, read, &sel)
 	if err != nil {
 		return nil, err
-	}
-	if len(groups) == 0 {
-		return nil, ErrNothing
 	}
 	p := &Plan{ID: rand.Text()[:12], Created: time.Now().UTC().Truncate(time.Millisecond), Version: version, Selector: sel, Groups: groups}
 	for i, g := range groups {
@@ -86,7 +80,7 @@ func Read(name string) (*Plan, error) {
 	if err := json.Unmarshal(text, p); err != nil {
 		return nil, fmt.Errorf("reading the plan %s: %w", name, err)
 	}
-	if p.ID == "" || len(p.Groups) == 0 {
+	if p.ID == "" {
 		return nil, fmt.Errorf("%s is no plan of a rollback", name)
 	}
 	return p, nil

@@ -78,7 +78,9 @@ func replayOf(plan string, r *kgo.Record) *kgo.Record {
 		first = first && h.Key != headerSourceTopic
 		again.Headers = append(again.Headers, h)
 	}
-	add := func(key, value string) { again.Headers = append(again.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)}) }
+	add := func(key, value string) {
+		again.Headers = append(again.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
+	}
 	add(headerReplayID, fmt.Sprintf("rollback-%s-%s-%d-%d", plan, r.Topic, r.Partition, r.Offset))
 	if first {
 		add(headerSourceTopic, r.Topic)

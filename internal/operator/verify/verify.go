@@ -332,10 +332,7 @@ func documentOf(o *schemas.Outcome, kind string) (schemas.Document, bool) {
 func (v *verification) takeBack(ctx context.Context) error {
 	plan, err := rollback.Build(ctx, v.site.Outcomes, v.site.Books, rollback.Selector{Organization: v.opts.Organization, IDs: []string{v.canary.order.OrderID}},
 		v.opts.Version, func(int, int) {})
-	if errors.Is(err, rollback.ErrNothing) {
-		return nil
-	}
-	if err != nil {
+	if err != nil || len(plan.Groups) == 0 {
 		return err
 	}
 	var result rollback.GroupResult

@@ -165,10 +165,7 @@ func (c *cli) rollbackPlan(ctx context.Context, cfg *config.Config, o *planOptio
 		_ = meter.Set(done)
 	})
 	_ = meter.Finish()
-	switch {
-	case errors.Is(err, rollback.ErrNothing):
-		return failed("%w", err)
-	case err != nil:
+	if err != nil {
 		return unavailable(err)
 	}
 	if o.out != "" {
@@ -191,6 +188,10 @@ func (c *cli) rollbackPlan(ctx context.Context, cfg *config.Config, o *planOptio
 const maxShown = 20
 
 func (c *cli) printPlan(p *rollback.Plan, file string) error {
+	if len(p.Groups) == 0 {
+		fmt.Fprintf(c.stdout, "plan %s: nothing that was selected is in the books\n", p.ID)
+		return nil
+	}
 	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "ORGANISATION\tORDER\tOUTCOMES\tSTEPS\tCALLS\t\n")
 	steps := make(map[string]int)
