@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// Calls that take documents back. Each can be repeated: what is gone already answers [NotFound].
+// Calls that take documents back. Each can be repeated: of what is gone already [Verdict] says "missing".
 
 // DeletePaymentRefund deletes a refund entry of a payment's excess. One call.
 func (c *Client) DeletePaymentRefund(ctx context.Context, paymentID, refundID string) error {
