@@ -322,3 +322,11 @@ func TestRollbackPublishesOnceWhenTheTransactionFailed(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestRollbackRehearsalEndsWithTheBooksAsTheyWere(t *testing.T) {
+	t.Parallel()
+	r := booksync(t, "", nil, "rollback", "test", "--orders", "40", "--seed", "3")
+	if r.code != 0 || !strings.Contains(r.stdout, "books empty: true") || !strings.Contains(r.stdout, "books as before: true") {
+		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
+	}
+}
