@@ -15,10 +15,13 @@ type advance struct {
 
 // prepare makes the advance of an order that nothing is known of yet; nil where there is none.
 func (a *attempt) prepare() *advance {
-	if a.ref.Role != RoleOrder || a.refused != nil || a.replay || a.w.tries > 1 || a.forgotten() || a.leaving() || a.tenant.gate.park(a.class) != nil {
+	if a.ref.Role != RoleOrder || a.refused != nil || a.replay || a.w.tries > 1 || a.forgotten() {
 		return nil
 	}
 	org := a.tenant.org()
+	if a.leaving() || org.mode(a.workflow) != ModeOn || a.p.held(a.Organization, a.workflow) != nil || a.tenant.gate.park(a.class) != nil {
+		return nil // no write is to leave
+	}
 	id := a.tenant.contacts.get(contactKey(&a.order.Customer, a.order.Currency))
 	if id == "" {
 		return nil

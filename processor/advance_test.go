@@ -121,7 +121,7 @@ func TestAnOrdersClaimMarksItsInvoiceWhereTheBudgetHasACall(t *testing.T) {
 		stranger bool // the customer is not known here
 		late     bool // a second attempt of the delivery
 		lost     bool // Redis lost its memory
-		outage   bool // the circuit opens while the claim is taken
+		outage   bool // the organisation is paused while the claim is taken
 		want     []string
 	}{
 		"a known customer's": {answer: claimed, want: []string{"grant at once", "claim invoice", "POST", "finish done"}},

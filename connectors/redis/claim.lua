@@ -127,6 +127,7 @@ local function put(field, value)
   set[#set + 1] = field
   set[#set + 1] = value
 end
+-- write sets fields of a claim, which lives at least so much longer; before is what it held.
 local function write(key, ms, before, ...)
   redis.call('HSET', key, ...)
   if #before == 0 then
