@@ -573,5 +573,9 @@ func TestClaimsLiveAsLongAsTheyMatter(t *testing.T) {
 		d.claim(next, Claimed)
 		d.release(next)
 		between("a settled claim after another attempt", life(order1), 39*24*time.Hour, 40*24*time.Hour)
+		marking := d.request(order2, "c", "t/0/3", 1)
+		marking.Step, marking.Steps = "post", []byte("s")
+		d.claim(marking, Claimed)
+		between("a claim that was marked as it was taken", life(order2), 34*24*time.Hour, 35*24*time.Hour)
 	})
 }
