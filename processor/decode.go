@@ -185,7 +185,8 @@ func businessPart(e schemas.Event) schemas.Event {
 // fingerprint is a hash of the business content. Struct fields marshal in their order and decimals without trailing
 // zeros, so the same content has the same hash whichever schema version wrote it.
 func fingerprint(content any) string {
-	sum := sha256.Sum256(marshal(content))
+	var sum [sha256.Size]byte
+	marshaled(content, func(b []byte) { sum = sha256.Sum256(b) })
 	return hex.EncodeToString(sum[:16])
 }
 
