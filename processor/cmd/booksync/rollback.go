@@ -86,7 +86,7 @@ Exit code 1 if something selected cannot be taken back; the rest of the plan can
 	f.StringVar(&o.sel.ConfigHash, "config-hash", "", "posted under the mapping with this `hash`, or one beginning with it")
 	f.StringVar(&o.sel.Workflow, "workflow", "", "order, payment or refund")
 	f.StringVar(&o.sel.Organization, "organization", "", "only this organisation")
-	f.StringVar(&o.ids, "ids", "", "`ids` of orders, payments, refunds, outcomes or documents, comma-separated; @FILE or @-: one a line")
+	f.StringVar(&o.ids, "ids", "", "`ids` of events, outcomes or documents, comma-separated, or @FILE with one a line")
 	f.BoolVar(&o.all, "all", false, "everything that was ever posted")
 	f.StringVarP(&o.out, "out", "o", "", "`file` for the plan; it must not exist")
 	f.BoolVar(&o.asJSON, "json", false, "print the plan as JSON")
