@@ -72,24 +72,29 @@ func (b *Budget) pump(org string) *pump {
 
 func (p *pump) enqueue(w *waiter) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.add(w)
+}
+
+// add queues a waiter. The caller holds mu.
+func (p *pump) add(w *waiter) {
 	l := w.class.level()
 	p.queues[l] = append(p.queues[l], w)
 	if w.class == Probe {
 		p.hinted = true // what holds the others may not hold it
 	}
 	p.start()
-	p.mu.Unlock()
 }
 
 // tryEnqueue is enqueue where nothing was short when the budget was asked last; false where it was.
 func (p *pump) tryEnqueue(w *waiter) bool {
 	p.mu.Lock()
-	short := p.blocked != ""
-	p.mu.Unlock()
-	if !short {
-		p.enqueue(w)
+	defer p.mu.Unlock()
+	if p.blocked != "" {
+		return false
 	}
-	return !short
+	p.add(w)
+	return true
 }
 
 // hint says that something may have become free.
