@@ -211,7 +211,7 @@ func (c *cli) switches(ctx context.Context, cfg *config.Config) (*redis.Switches
 }
 
 // auditPatience bounds writing an audit entry: what it tells of was done already.
-const auditPatience = 10 * time.Second
+const auditPatience = 5 * time.Second
 
 // audit writes an entry about what was done. Its error says that the action stands although the trail lacks it.
 func (c *cli) audit(ctx context.Context, cfg *config.Config, e schemas.AuditEntry) error {
