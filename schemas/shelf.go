@@ -31,6 +31,8 @@ const (
 	shapeInvoiceAfter
 	shapeFailure
 	shapeTimings
+	shapeShadow
+	shapeShadowDifference
 	shapes // how many
 )
 

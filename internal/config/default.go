@@ -63,6 +63,7 @@ func DefaultOrganization() Organization {
 	return Organization{
 		Live:               true,
 		Edition:            "global",
+		Workflows:          Workflows{Order: "on", Payment: "on", Refund: "on"},
 		TaxRounding:        "entity_level",
 		RoundOff:           "none",
 		Fields:             Fields{Contact: names, Invoice: names, Payment: names, CreditNote: names},
