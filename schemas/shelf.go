@@ -31,6 +31,9 @@ const (
 	shapeInvoiceAfter
 	shapeFailure
 	shapeTimings
+	shapeReconciliation
+	shapeDaySum
+	shapeDiscrepancy
 	shapes // how many
 )
 
