@@ -33,6 +33,9 @@ const (
 	shapeTimings
 	shapeShadow
 	shapeShadowDifference
+	shapeReconciliation
+	shapeDaySum
+	shapeDiscrepancy
 	shapes // how many
 )
 
