@@ -40,6 +40,8 @@ var (
 	unleaseLua string
 	//go:embed switches.lua
 	switchesLua string
+	//go:embed report.lua
+	reportLua string
 )
 
 var (
@@ -55,8 +57,9 @@ var (
 	unleaseScript = newScript("unlease", unleaseLua)
 
 	switchesScript = newScript("switches", switchesLua)
+	reportScript   = newScript("report", reportLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript}
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript, reportScript}
 )
 
 // script is a Lua script that the server knows by its hash.
