@@ -56,7 +56,7 @@ func TestEqualConfigurationsHaveNoDifference(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]Diff{
 		"the same":              changed(t),
-		"a default written out": changed(t, "brokers: ['k1:9092']", "brokers: ["k1:9092"], client_id: booksync"),
+		"a default written out": changed(t, "brokers: ['k1:9092']", "brokers: ['k1:9092'], client_id: booksync"),
 		"a rate with zeros":     changed(t, "rate: 20", "rate: 20.00"),
 	} {
 		if !d.Equal || len(d.Changes) > 0 || d.Organizations[0].OldHash != d.Organizations[0].NewHash || d.Organizations[0].Touched != nil {
