@@ -91,14 +91,14 @@ func (s *services) audited(t *testing.T) []*schemas.AuditEntry {
 	return out
 }
 
-var instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
+var timestamps = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 
 // TestPauseAndResume goes the whole way by commands: what is paused before the service starts waits, and goes on when resumed.
 func TestPauseAndResume(t *testing.T) {
 	t.Parallel()
 	s := prepared(t)
 	r := s.run(t, "", "pause", "--workflow", "order", "--reason", "wrong tax mapping", "--actor", "ann")
-	if want := "paused   workflow order since TIME: wrong tax mapping\n"; r.code != 0 || instant.ReplaceAllString(r.stdout, "TIME") != want {
+	if want := "paused   workflow order since TIME: wrong tax mapping\n"; r.code != 0 || timestamps.ReplaceAllString(r.stdout, "TIME") != want {
 		t.Fatalf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
 	}
 	s.start(t)

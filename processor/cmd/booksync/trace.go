@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -44,7 +43,7 @@ Exit code 1 if nothing is found; 3 if Kafka did not answer. Without Redis the cl
 			}
 			from := time.Now().Add(-cfg.Claims.Retention)
 			if since != "" {
-				if from, err = instantOf(since, time.Now()); err != nil {
+				if from, err = instant(since, time.Now()); err != nil {
 					return usage(cmd, "--since: "+err.Error())
 				}
 			}
@@ -58,24 +57,6 @@ Exit code 1 if nothing is found; 3 if Kafka did not answer. Without Redis the cl
 	cmd.Flags().IntVar(&most, "most", 1000, "the most `entries` to show")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-// instantOf reads a length of time before now (36h, 90d), a day (UTC) or an instant.
-func instantOf(text string, now time.Time) (time.Time, error) {
-	if n, ok := strings.CutSuffix(text, "d"); ok {
-		if days, err := strconv.Atoi(n); err == nil && days >= 0 {
-			return now.AddDate(0, 0, -days), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return now.Add(-d), nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("want 48h, 90d, 2026-03-01 or 2026-03-01T12:00:00Z instead of %q", text)
 }
 
 func (c *cli) trace(ctx context.Context, cfg *config.Config, opts trace.Options, asJSON bool) error {

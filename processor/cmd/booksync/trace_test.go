@@ -126,7 +126,7 @@ func TestSinceIsALengthOfTimeADayOrAnInstant(t *testing.T) {
 		"48h": now.Add(-48 * time.Hour), "10d": now.AddDate(0, 0, -10), "2026-03-01": time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 		"2026-03-01T10:00:00+01:00": time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), "-1h": {}, "yesterday": {}, "d": {},
 	} {
-		got, err := instantOf(text, now)
+		got, err := instant(text, now)
 		if !got.Equal(want) || (err != nil) != want.IsZero() {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
