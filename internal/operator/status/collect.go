@@ -177,8 +177,8 @@ func (b *Budget) forecast(now time.Time, window time.Duration) {
 	if b.DayLimit == 0 || perHour <= 0 {
 		return
 	}
-	if left := time.Duration(float64(b.DayRemaining) / perHour * float64(time.Hour)); left < b.DayReset.Sub(now) {
-		b.EndsAt = now.Add(left).UTC().Truncate(time.Second)
+	if hours := float64(b.DayRemaining) / perHour; hours < b.DayReset.Sub(now).Hours() {
+		b.EndsAt = now.Add(time.Duration(hours * float64(time.Hour))).UTC().Truncate(time.Second)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,11 +38,24 @@ func (s *services) start(t *testing.T, args ...string) (stop func()) {
 	return stop
 }
 
-// prepared starts the services with everything set up and the source topics there.
+// topic is the name that a topic has in this test.
+func (s *services) topic(name string) string { return s.prefix + name }
+
+// prepared starts the services with everything set up and the source topics there; on a real Kafka and Redis where the environment names them.
 func prepared(t *testing.T) *services {
 	t.Helper()
 	s := startServices(t, true)
-	testkit.CreateTopics(t, s.kafka.Addrs, 1, nil, "commerce.orders", "commerce.payments", "commerce.refunds")
+	if os.Getenv(testkit.EnvKafka) != "" {
+		s.kafka, s.prefix = testkit.Kafka(t), testkit.Name(t, "cmd")+"."
+		s.environ = append(s.environ, "BOOKSYNC_KAFKA_BROKERS="+strings.Join(s.kafka.Addrs, ","))
+		for setting, topic := range map[string]string{
+			"ORDERS": "commerce.orders", "PAYMENTS": "commerce.payments", "REFUNDS": "commerce.refunds", "OUTCOMES": "books.outcomes", "AUDIT": "books.audit",
+			"RECONCILIATIONS": "books.reconciliations",
+		} {
+			s.environ = append(s.environ, "BOOKSYNC_TOPICS_"+setting+"="+s.topic(topic))
+		}
+	}
+	testkit.CreateTopics(t, s.kafka.Addrs, 1, nil, s.topic("commerce.orders"), s.topic("commerce.payments"), s.topic("commerce.refunds"))
 	if r := s.run(t, "", "setup", "--apply"); r.code != 0 {
 		t.Fatalf("setup: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
 	}
@@ -63,7 +77,7 @@ func (s *services) outcomes(t *testing.T, n int) []*schemas.Outcome {
 		t.Fatal(err)
 	}
 	var out []*schemas.Outcome
-	for _, rec := range testkit.AwaitCommitted(t, s.kafka.Addrs, "books.outcomes", n, 30*time.Second) {
+	for _, rec := range testkit.AwaitCommitted(t, s.kafka.Addrs, s.topic("books.outcomes"), n, 30*time.Second) {
 		o, _, err := codec.DecodeOutcome(t.Context(), rec.Value, rec.Headers)
 		if err != nil {
 			t.Fatal(err)
@@ -81,7 +95,7 @@ func (s *services) audited(t *testing.T) []*schemas.AuditEntry {
 		t.Fatal(err)
 	}
 	var out []*schemas.AuditEntry
-	for _, rec := range testkit.ReadCommitted(t, s.kafka.Addrs, "books.audit") {
+	for _, rec := range testkit.ReadCommitted(t, s.kafka.Addrs, s.topic("books.audit")) {
 		e, _, err := codec.DecodeAudit(t.Context(), rec.Value, rec.Headers)
 		if err != nil {
 			t.Fatal(err)

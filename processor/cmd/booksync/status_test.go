@@ -46,7 +46,7 @@ func TestStatusWorksWhileNothingRuns(t *testing.T) {
 	if want := map[string]string{"order": "on", "payment": "on", "refund": "paused"}; !maps.Equal(states(got), want) || len(got.Replicas) != 0 {
 		t.Errorf("%v %+v", states(got), got.Replicas)
 	}
-	if p := got.Topics[0]; len(got.Topics) != 3 || p.Topic != "commerce.orders" || p.Position != -1 || p.Lag != 1 || p.Oldest.IsZero() || p.Owner != "" {
+	if p := got.Topics[0]; len(got.Topics) != 3 || p.Topic != s.topic("commerce.orders") || p.Position != -1 || p.Lag != 1 || p.Oldest.IsZero() || p.Owner != "" {
 		t.Errorf("%+v", got.Topics)
 	}
 	if o := got.Organizations[0]; o.Circuit != "unknown" || o.ConfigHash == "" || o.Budget == nil || o.Reconciled != nil || got.InDoubt == nil || got.InDoubt.Count != 0 {

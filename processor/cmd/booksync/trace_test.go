@@ -45,7 +45,7 @@ func TestTraceFindsTheSameByEveryID(t *testing.T) {
 	s.produce(t, "orders", orderJSON)
 	s.produce(t, "payments", paymentJSON)
 	s.produce(t, "refunds", refundJSON)
-	poison := &kgo.Record{Topic: "commerce.payments", Key: []byte("O1"), Value: []byte("no avro")}
+	poison := &kgo.Record{Topic: s.topic("commerce.payments"), Key: []byte("O1"), Value: []byte("no avro")}
 	testkit.Produce(t, s.kafka.Addrs, poison)
 	s.outcomes(t, 2)
 	if r := s.run(t, "", "resume", "--all", "--actor", "ben"); r.code != 0 {
@@ -71,7 +71,7 @@ func TestTraceFindsTheSameByEveryID(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	ids := []string{"P1", "R1", "commerce.payments/0/0"}
+	ids := []string{"P1", "R1", s.topic("commerce.payments/0/0")}
 	for _, e := range want.Entries {
 		ids = append(ids, e.EventID, e.OutcomeID, e.TraceID)
 	}
