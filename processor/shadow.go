@@ -70,8 +70,7 @@ func (a *attempt) shadowOrder(s *shadowed) error {
 	if rej != nil {
 		s.rejected = rej
 	} else {
-		e := ExplainOrder(a.order, org)
-		s.requests, s.notes = e.Requests, e.Notes
+		s.requests = ExplainOrder(a.order, org).Requests
 		s.expected = decimal.NewNullDecimal(plan.Total)
 	}
 	inv, err := a.invoiceInBooks(a.orderID, orderReference(a.order))
@@ -81,6 +80,9 @@ func (a *attempt) shadowOrder(s *shadowed) error {
 	if inv != nil {
 		s.Found = append(s.Found, a.invoiceDocument(inv))
 		s.posted = decimal.NewNullDecimal(inv.Total.Decimal)
+	}
+	if plan != nil && plan.Skip {
+		s.notes = append(s.notes, "the total is zero and the policy says skip")
 	}
 	if plan == nil || plan.Skip {
 		s.differ("invoice", "none", present(inv != nil))
@@ -384,14 +386,16 @@ func (a *attempt) shadowOutcome(s *shadowed) *schemas.Outcome {
 	out := a.outcome(schemas.StatusShadow)
 	out.OutcomeID = OutcomeID(a.p.cfg.Group+"\x00shadow", a.d.Record.Topic, a.d.Record.Partition, a.d.Record.Offset)
 	if len(s.requests) > 0 && s.rejected == nil {
-		plan, err := json.Marshal(s.requests)
-		switch {
+		var plan strings.Builder
+		enc := json.NewEncoder(&plan)
+		enc.SetEscapeHTML(false) // placeholders stand in angle brackets
+		switch err := enc.Encode(s.requests); {
 		case err != nil:
 			s.notes = append(s.notes, "the plan could not be written down: "+err.Error())
-		case len(plan) > maxShadowPlan:
-			s.notes = append(s.notes, fmt.Sprintf("the plan of %d bytes is left out", len(plan)))
+		case plan.Len() > maxShadowPlan:
+			s.notes = append(s.notes, fmt.Sprintf("the plan of %d bytes is left out", plan.Len()))
 		default:
-			s.Plan = string(plan)
+			s.Plan = strings.TrimSuffix(plan.String(), "\n")
 		}
 	}
 	if s.rejected != nil {
