@@ -162,6 +162,7 @@ func (c *cli) resume(ctx context.Context, cfg *config.Config, f *scopeFlags, for
 		return unavailable(err)
 	}
 	if f.asJSON {
+		got.Lifted, got.Remaining = append([]control.Paused{}, got.Lifted...), append([]control.Paused{}, got.Remaining...) // never null
 		if err := c.printJSON(got); err != nil {
 			return err
 		}
