@@ -74,9 +74,9 @@ func (a *attempt) went(wrote bool) {
 	a.tenant.gate.answered(wrote)
 }
 
-// read makes one reading call: a look-up comes before orders in the budget.
+// read makes one reading call: a look-up comes before orders in the budget, unless it's a shadow's.
 func (a *attempt) read(call func(ctx context.Context) error) error {
-	r, err := a.reserve(zohobooks.ClassLookUp)
+	r, err := a.reserve(a.reads)
 	if err != nil {
 		return err
 	}
