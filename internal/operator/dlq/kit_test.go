@@ -24,8 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const partitions = 2
 
+// Records older than a week would be removed by a real broker's retention.
 var (
-	began = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	began = time.Now().Add(-50 * time.Hour).UTC().Truncate(time.Second)
 	now   = began.Add(48 * time.Hour)
 )
 

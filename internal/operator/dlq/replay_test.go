@@ -48,7 +48,7 @@ func TestReplayKeepsKeyValueAndOrderAndMarksOnce(t *testing.T) {
 	}
 	want := map[string]string{
 		"shop": "north", "traceparent": "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01",
-		"dlq.source.topic": w.source(), "dlq.source.partition": "1", "dlq.source.offset": "5", "dlq.source.timestamp": "2026-03-01T10:00:00Z",
+		"dlq.source.topic": w.source(), "dlq.source.partition": "1", "dlq.source.offset": "5", "dlq.source.timestamp": began.Format(time.RFC3339Nano),
 		"dlq.replay.id": res.Action, "dlq.replay.count": "2", "dlq.replay.of": ids[1].String(),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
