@@ -81,7 +81,10 @@ func (o *dlqFilter) add(cmd *cobra.Command, all bool) {
 // selector is what was typed, for the audit.
 func (o *dlqFilter) selector(args []string) string {
 	words := append([]string{}, args...)
-	o.names.Visit(func(f *pflag.Flag) {
+	o.names.VisitAll(func(f *pflag.Flag) {
+		if !f.Changed {
+			return
+		}
 		value := strings.TrimSuffix(strings.TrimPrefix(f.Value.String(), "["), "]")
 		words = append(words, "--"+f.Name+" "+strconv.Quote(value))
 	})
