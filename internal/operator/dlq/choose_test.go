@@ -89,7 +89,7 @@ func TestFiltersChoose(t *testing.T) {
 func TestExpressionsThatAreWrongAreRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`clas == "x"`:       "undeclared reference",
+		`klass == "x"`:      "undeclared reference",
 		`class == `:         "Syntax error",
 		`class`:             "must be true or false",
 		`class == 1`:        "no matching overload",

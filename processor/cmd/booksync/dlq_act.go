@@ -146,7 +146,7 @@ func (c *cli) watchAction(out *bufio.Writer, a *dlqAction, name string) (w dlq.W
 	enc.SetEscapeHTML(false)
 	w.Chosen = func(res *dlq.Result) {
 		finishReading()
-		if !a.op.asJSON {
+		if !a.op.asJSON && res.Chosen > 0 {
 			writeSummary(out, res.Summary, time.Now())
 			fmt.Fprintln(out)
 		}
@@ -194,7 +194,10 @@ func writeResult(w io.Writer, res *dlq.Result, op operation, name string, err er
 	if res.Applied {
 		done = "done"
 	}
-	fmt.Fprintf(w, "\n%s: %d chosen, %d %s%s", name, res.Chosen, res.Count(), done, fates(res.Done))
+	if res.Chosen > 0 {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%s: %d chosen, %d %s%s", name, res.Chosen, res.Count(), done, fates(res.Done))
 	if len(res.LeftOut) > 0 {
 		fmt.Fprintf(w, "; left out%s", fates(res.LeftOut))
 	}

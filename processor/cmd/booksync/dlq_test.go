@@ -410,7 +410,7 @@ func TestWrongDeadLetterCommandsExitWith2(t *testing.T) {
 		"a discard's reason":  {[]string{"discard", "orders/0/1"}, "needs --reason"},
 		"an id":               {[]string{"show", "42"}, "is no id of a dead letter"},
 		"a state":             {[]string{"ls", "--state", "gone"}, "want open, quarantined"},
-		"an expression":       {[]string{"ls", "--where", "clas == 'x'"}, "undeclared reference"},
+		"an expression":       {[]string{"ls", "--where", "klass == 'x'"}, "undeclared reference"},
 		"a time":              {[]string{"ls", "--since", "soon"}, "want a time such as"},
 		"a range":             {[]string{"ls", "--offsets", "orders/0/9-1"}, "want topic/partition/from-to"},
 		"a file":              {[]string{"replay", "--ids", "nowhere.txt"}, "nowhere.txt"},
