@@ -1,0 +1,99 @@
+package reconcile
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/booksync/booksync/schemas"
+)
+
+// docKinds are the types of documents in outcomes. Applications of credits move no money of their own.
+var docKinds = map[string]docKind{
+	"invoice": invoiceDoc, "customer_payment": paymentDoc, "credit_note": creditDoc, "refund": entryDoc, "payment_refund": entryDoc,
+}
+
+// outcome takes one record of the outcome topic.
+func (r *run) outcome(ctx context.Context, rec *kgo.Record) error {
+	out, _, err := r.deps.Codec.DecodeOutcome(ctx, rec.Value, rec.Headers)
+	if err != nil {
+		r.unreadable(rec, err)
+		return r.registry(err)
+	}
+	if out.Organization != r.opts.Organization {
+		return nil
+	}
+	if !r.concerns(out) {
+		return nil
+	}
+	t := r.index.at(out.Workflow, out.BusinessID, out.OrderID)
+	switch out.Status {
+	case schemas.StatusPosted:
+		r.postedBy(t, out)
+	case schemas.StatusRejected:
+		ref := &refusal{revision: out.Revision}
+		if out.Error != nil {
+			ref.class, ref.message = r.index.word(out.Error.Class), strings.Clone(out.Error.Message)
+		}
+		r.refusals[coordinates(out.Source.Topic, out.Source.Partition, out.Source.Offset)] = ref
+		t.refused = ref
+	case schemas.StatusShadow:
+		t.shadow = true
+	case schemas.StatusReversed:
+		t.reversed, t.posted = true, nil
+	}
+	return r.bounded()
+}
+
+// concerns says whether an outcome has a part in the window: a document dated in it, or an order that has one. What has no
+// document is taken by the time of its record: its event will tell.
+func (r *run) concerns(out *schemas.Outcome) bool {
+	if r.index.find(out.Workflow, out.BusinessID) != nil || r.index.orders[out.OrderID] != nil && out.OrderID != "" {
+		return true
+	}
+	for i := range out.Documents {
+		if r.opts.Window.contains(out.Documents[i].Date) {
+			return true
+		}
+	}
+	return len(out.Documents) == 0 && out.BusinessID != "" && r.opts.Window.contains(r.dayOf(out.Source.Timestamp))
+}
+
+func (r *run) postedBy(t *transaction, out *schemas.Outcome) {
+	t.shadow, t.reversed = false, false
+	if t.refused != nil && t.refused.revision <= out.Revision {
+		t.refused = nil // mended and replayed
+	}
+	p := &posted{
+		topic: r.index.word(out.Source.Topic), partition: out.Source.Partition, offset: out.Source.Offset, settled: out.SettledAt.UnixMilli(),
+		revision: out.Revision, currency: r.index.word(out.Currency), hash: r.index.word(out.ConfigHash),
+	}
+	if out.Difference.Valid {
+		p.difference = unitsOf(out.Difference.Decimal)
+	}
+	t.posted = p
+	for i := range out.Documents {
+		o := &out.Documents[i]
+		kind, ok := docKinds[o.Type]
+		if !ok || o.ID == "" {
+			continue
+		}
+		d := r.index.document(t, kind, o.ID)
+		if !d.said {
+			d.revision = out.Revision
+		}
+		d.said = true
+		d.number = strings.Clone(o.Number)
+		d.oTotal, d.oTax, d.oBalance, d.oDay = unitsOf(o.Total), unitsOf(o.Tax), unitsOf(o.Balance), r.index.word(o.Date)
+		d.oStatus = r.index.word(o.Status)
+		if o.Account != "" {
+			d.oAccount = r.index.word(o.Account)
+		}
+	}
+}
+
+func coordinates(topic string, partition int32, offset int64) string {
+	return topic + "/" + strconv.Itoa(int(partition)) + "/" + strconv.FormatInt(offset, 10)
+}
