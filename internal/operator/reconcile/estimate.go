@@ -15,7 +15,7 @@ const perPage = 200
 // Estimate is what a reconciliation will spend.
 type Estimate struct {
 	Transactions int // of the window, as events and outcomes know them
-	ListCalls    int // list pages
+	ListCalls    int // list pages, and what was asked of the organisation itself
 	OpenCalls    int // documents to open for certain: all of them with Deep; the doubtful ones come on top, within Limit
 	Limit        int // calls that will be made at most
 	// MinuteLeft and DayLeft are what the organisation has left; negative: unknown.
@@ -55,7 +55,7 @@ func (r *run) estimate(ctx context.Context) error {
 	docs := r.pages.in(invoiceDoc, w) + r.pages.in(paymentDoc, w) + r.pages.in(creditDoc, w)
 	e := Estimate{
 		Transactions: len(r.index.transactions), MinuteLeft: -1, DayLeft: -1,
-		ListCalls: pagesOf(r.pages.in(invoiceDoc, w)) + pagesOf(r.pages.in(creditDoc, w)) + pagesOf(r.pages.in(paymentDoc, w)),
+		ListCalls: r.calls.Calls() + pagesOf(r.pages.in(invoiceDoc, w)) + pagesOf(r.pages.in(creditDoc, w)) + pagesOf(r.pages.in(paymentDoc, w)),
 	}
 	if r.opts.Deep {
 		e.OpenCalls = docs

@@ -55,8 +55,8 @@ func (r *run) read(ctx context.Context, rec *kgo.Record) error {
 // heard is the transaction of an event, where it has a part in the window.
 func (r *run) heard(rec *kgo.Record, e *event, workflow, id, order string) *transaction {
 	e.topic, e.partition, e.offset, e.recorded = r.index.word(rec.Topic), rec.Partition, rec.Offset, rec.Timestamp.UnixMilli()
-	at := coordinates(rec.Topic, rec.Partition, rec.Offset)
-	if e.refused = r.refusals[at]; e.refused != nil {
+	v := r.verdicts[coordinates(rec.Topic, rec.Partition, rec.Offset)]
+	if e.refused = v.refused; e.refused != nil {
 		e.refused.kind = e.kind
 	}
 	t := r.index.find(workflow, id)
@@ -65,6 +65,16 @@ func (r *run) heard(rec *kgo.Record, e *event, workflow, id, order string) *tran
 			return nil
 		}
 		t = r.index.at(workflow, id, order)
+	}
+	switch {
+	case v.posted != nil && (t.posted == nil || t.posted.revision < v.posted.revision):
+		t.posted = v.posted
+	case v.refused != nil && (t.refused == nil || t.refused.revision <= v.refused.revision):
+		t.refused = v.refused
+	case v.shadow:
+		t.shadow = true
+	case v.reversed:
+		t.reversed = true
 	}
 	return t
 }

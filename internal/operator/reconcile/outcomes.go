@@ -26,6 +26,7 @@ func (r *run) outcome(ctx context.Context, rec *kgo.Record) error {
 		return nil
 	}
 	if !r.concerns(out) {
+		r.bare(out)
 		return nil
 	}
 	t := r.index.at(out.Workflow, out.BusinessID, out.OrderID)
@@ -33,12 +34,8 @@ func (r *run) outcome(ctx context.Context, rec *kgo.Record) error {
 	case schemas.StatusPosted:
 		r.postedBy(t, out)
 	case schemas.StatusRejected:
-		ref := &refusal{revision: out.Revision}
-		if out.Error != nil {
-			ref.class, ref.message = r.index.word(out.Error.Class), strings.Clone(out.Error.Message)
-		}
-		r.refusals[coordinates(out.Source.Topic, out.Source.Partition, out.Source.Offset)] = ref
-		t.refused = ref
+		t.refused = r.refusal(out)
+		r.bare(out)
 	case schemas.StatusShadow:
 		t.shadow = true
 	case schemas.StatusReversed:
@@ -47,8 +44,55 @@ func (r *run) outcome(ctx context.Context, rec *kgo.Record) error {
 	return r.bounded()
 }
 
-// concerns says whether an outcome has a part in the window: a document dated in it, or an order that has one. What has no
-// document is taken by the time of its record: its event will tell.
+// bareVerdict is what an outcome without documents says of its record; whose it is shows when the event is read.
+type bareVerdict struct {
+	refused          *refusal
+	posted           *posted
+	shadow, reversed bool
+}
+
+// bare keeps an outcome by the coordinates of its record.
+func (r *run) bare(out *schemas.Outcome) {
+	v := bareVerdict{}
+	switch {
+	case out.Status == schemas.StatusRejected:
+		v.refused = r.refusal(out)
+	case out.Status == schemas.StatusPosted && len(out.Documents) == 0:
+		v.posted = r.postedOf(out)
+	case out.Status == schemas.StatusShadow:
+		v.shadow = true
+	case out.Status == schemas.StatusReversed && len(out.Documents) == 0:
+		v.reversed = true
+	default:
+		return
+	}
+	r.verdicts[coordinates(out.Source.Topic, out.Source.Partition, out.Source.Offset)] = v
+}
+
+// maxMessage bounds what is kept of a dead letter's message.
+const maxMessage = 300
+
+func (r *run) refusal(out *schemas.Outcome) *refusal {
+	ref := &refusal{revision: out.Revision}
+	if out.Error != nil {
+		ref.class, ref.message = r.index.word(out.Error.Class), strings.Clone(out.Error.Message[:min(len(out.Error.Message), maxMessage)])
+		ref.message = strings.ToValidUTF8(ref.message, "")
+	}
+	return ref
+}
+
+func (r *run) postedOf(out *schemas.Outcome) *posted {
+	p := &posted{
+		topic: r.index.word(out.Source.Topic), partition: out.Source.Partition, offset: out.Source.Offset, settled: out.SettledAt.UnixMilli(),
+		revision: out.Revision, currency: r.index.word(out.Currency), hash: r.index.word(out.ConfigHash),
+	}
+	if out.Difference.Valid {
+		p.difference = unitsOf(out.Difference.Decimal)
+	}
+	return p
+}
+
+// concerns says whether an outcome has a part in the window: a document dated in it, or an order that has one.
 func (r *run) concerns(out *schemas.Outcome) bool {
 	if r.index.find(out.Workflow, out.BusinessID) != nil || r.index.orders[out.OrderID] != nil && out.OrderID != "" {
 		return true
@@ -58,7 +102,7 @@ func (r *run) concerns(out *schemas.Outcome) bool {
 			return true
 		}
 	}
-	return len(out.Documents) == 0 && out.BusinessID != "" && r.opts.Window.contains(r.dayOf(out.Source.Timestamp))
+	return false
 }
 
 func (r *run) postedBy(t *transaction, out *schemas.Outcome) {
@@ -66,14 +110,7 @@ func (r *run) postedBy(t *transaction, out *schemas.Outcome) {
 	if t.refused != nil && t.refused.revision <= out.Revision {
 		t.refused = nil // mended and replayed
 	}
-	p := &posted{
-		topic: r.index.word(out.Source.Topic), partition: out.Source.Partition, offset: out.Source.Offset, settled: out.SettledAt.UnixMilli(),
-		revision: out.Revision, currency: r.index.word(out.Currency), hash: r.index.word(out.ConfigHash),
-	}
-	if out.Difference.Valid {
-		p.difference = unitsOf(out.Difference.Decimal)
-	}
-	t.posted = p
+	t.posted = r.postedOf(out)
 	for i := range out.Documents {
 		o := &out.Documents[i]
 		kind, ok := docKinds[o.Type]

@@ -99,7 +99,7 @@ type run struct {
 	spans topics.Spans
 	index *index
 
-	refusals map[string]*refusal // by the coordinates of the record that was rejected
+	verdicts map[string]bareVerdict // by the coordinates of the record
 	pages    dayCounts
 	result   *Result
 	calls    *zohobooks.Counter
@@ -159,7 +159,7 @@ func newRun(deps Deps, opts Options) (*run, error) {
 	}
 	now := opts.Now()
 	return &run{
-		deps: deps, opts: opts, org: org, now: now, index: newIndex(), refusals: map[string]*refusal{}, pages: dayCounts{},
+		deps: deps, opts: opts, org: org, now: now, index: newIndex(), verdicts: map[string]bareVerdict{}, pages: dayCounts{},
 		notOurs: map[string]NotOurs{}, ignored: map[string]ignoring{},
 		result: &Result{
 			ID: rand.Text(), Organization: opts.Organization, Window: opts.Window, StartedAt: now.UTC(), StartedBy: opts.StartedBy,
