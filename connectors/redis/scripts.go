@@ -38,6 +38,8 @@ var (
 	pauseLua string
 	//go:embed unlease.lua
 	unleaseLua string
+	//go:embed extend.lua
+	extendLua string
 )
 
 var (
@@ -51,8 +53,9 @@ var (
 	budgetScript  = newScript("budget", budgetLua)
 	pauseScript   = newScript("pause", pauseLua)
 	unleaseScript = newScript("unlease", unleaseLua)
+	extendScript  = newScript("extend", extendLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript}
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript, extendScript}
 )
 
 // script is a Lua script that the server knows by its hash.

@@ -78,7 +78,7 @@ func (r *run) suspect() {
 	for _, t := range all {
 		since := r.lastOutcome(t) + r.opts.ModifiedSlack.Milliseconds()
 		t.each(func(d *document) {
-			if r.opts.Deep || t.posted != nil && d.modified > since {
+			if r.opts.Deep || t.posted != nil && d.modified > since || r.opts.Each != nil && d.refunded {
 				add(d.kind, d.id, "")
 			}
 		})
@@ -122,14 +122,18 @@ func (r *run) look(ctx context.Context, s suspect) error {
 		if p, err = r.deps.Books.GetPayment(ctx, s.id); err == nil {
 			if d = r.payment(p, opened); d != nil {
 				d.refunded = len(p.Refunds) > 0
-				d.detail = &detail{hasKey: d.key != ""}
+				d.detail = &detail{whole: true, fee: unitsOf(p.BankCharges.Decimal)}
+				for i := range p.Refunds {
+					e := &p.Refunds[i]
+					d.detail.entries = append(d.detail.entries, entry{e.ID(), e.Date, e.FromAccountID, unitsOf(e.Value().Decimal)})
+				}
 			}
 		}
 	case s.kind == creditDoc:
 		var n *zohobooks.CreditNote
 		if n, err = r.deps.Books.GetCreditNote(ctx, s.id); err == nil {
 			if d = r.creditNote(n, opened); d != nil {
-				d.detail = detailOf(n.TaxTotal.Decimal, n.LineItems, d.key)
+				d.detail = detailOf(n.TaxTotal.Decimal, n.LineItems)
 			}
 		}
 	}
@@ -171,13 +175,13 @@ func (r *run) lookFor(ctx context.Context, key string) error {
 func (r *run) invoiceOpened(inv *zohobooks.Invoice) *document {
 	d := r.invoice(inv, opened)
 	if d != nil {
-		d.detail = detailOf(inv.TaxTotal.Decimal, inv.LineItems, d.key)
+		d.detail = detailOf(inv.TaxTotal.Decimal, inv.LineItems)
 	}
 	return d
 }
 
-func detailOf(tax decimal.Decimal, lines []zohobooks.LineItem, key string) *detail {
-	d := &detail{whole: true, tax: unitsOf(tax), hasKey: key != ""}
+func detailOf(tax decimal.Decimal, lines []zohobooks.LineItem) *detail {
+	d := &detail{whole: true, tax: unitsOf(tax)}
 	sums := map[string]decimal.Decimal{}
 	for i := range lines {
 		l := &lines[i]

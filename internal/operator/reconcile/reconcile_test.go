@@ -9,6 +9,7 @@ import (
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/operator/reconcile"
 	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -136,7 +137,7 @@ func TestEachStatus(t *testing.T) {
 		},
 		"an invoice of another amount than the event": {
 			do: func(w *world) {
-				w.inject(simulator.Fault{Kind: simulator.FaultCents, Path: "/invoices", Method: "POST", Amount: dec("7"), Nth: 1})
+				w.inject(simulator.Fault{Kind: simulator.FaultCents, BusinessID: "order:O1", Method: "POST", Amount: dec("7")})
 				w.serve()
 				w.post(w.order("O1"), w.order("O2"))
 			},
@@ -144,7 +145,7 @@ func TestEachStatus(t *testing.T) {
 		},
 		"a cent of difference is rounding": {
 			do: func(w *world) {
-				w.inject(simulator.Fault{Kind: simulator.FaultCents, Path: "/invoices", Method: "POST", Amount: dec("0.01"), Nth: 1})
+				w.inject(simulator.Fault{Kind: simulator.FaultCents, BusinessID: "order:O1", Method: "POST", Amount: dec("0.01")})
 				w.serve()
 				w.post(w.order("O1"))
 			},
@@ -289,5 +290,39 @@ func TestEachStatus(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestScheduledRunsAreMadeByOneReplicaAndMadeUpFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.cfg.Reconcile.Schedule = "24h"
+	w.serve()
+	w.serveAnother()
+	w.post(w.order("O1"))
+	records := func() []*schemas.Reconciliation {
+		var all []*schemas.Reconciliation
+		for _, r := range testkit.ReadCommitted(t, w.addrs, w.cfg.Topics.Reconciliations) {
+			rec, _, err := w.codec.DecodeReconciliation(t.Context(), r.Value, r.Headers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, rec)
+		}
+		return all
+	}
+	// The last one was for the day before yesterday: yesterday's and today's were missed, one run makes up for both.
+	missed := &reconcile.Result{Organization: w.name, StartedAt: time.Now().Add(-48 * time.Hour)}
+	if err := reconcile.RememberDue(t.Context(), w.store.Client, missed, missed.StartedAt.Truncate(24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Until(t, patience, "the run that was missed", func() bool {
+		last, err := reconcile.LastOf(t.Context(), w.store.Client, w.name)
+		return err == nil && last != nil && time.Since(last.At) < time.Minute
+	})
+	w.stop()
+	all := records()
+	if len(all) != 1 || all[0].StartedBy != "schedule" || all[0].Organization != w.name || all[0].Counts["matched"] != 0 {
+		t.Errorf("%d runs: %+v", len(all), all)
 	}
 }

@@ -64,7 +64,9 @@ type Deps struct {
 // Options are what is asked for.
 type Options struct {
 	Organization string
-	Window       Window
+	// Window is what to compare; empty: Ask says it.
+	Window Window
+	Ask    Ask
 	// Grace is how long a record may be under way until it is missed. Default 2h.
 	Grace time.Duration
 	// Deep opens every document and contact instead of only the doubtful ones.
@@ -82,6 +84,9 @@ type Options struct {
 	Progress func(stage string, done, total int64)
 	// Estimated is told of the calls before any is made; an error ends the run. It may be nil.
 	Estimated func(Estimate) error
+	// Each, if set, is told of every transaction of the window once it is judged, in a fixed order; payments of which money
+	// was returned are opened for it.
+	Each func(*Item)
 	// StartedBy says who runs it, for the result.
 	StartedBy string
 }
@@ -133,6 +138,7 @@ func Run(ctx context.Context, deps Deps, opts Options) (*Result, error) {
 		return nil, err
 	}
 	r.judge()
+	r.each()
 	r.finish()
 	return r.result, nil
 }
@@ -162,7 +168,7 @@ func newRun(deps Deps, opts Options) (*run, error) {
 		deps: deps, opts: opts, org: org, now: now, index: newIndex(), verdicts: map[string]bareVerdict{}, pages: dayCounts{},
 		notOurs: map[string]NotOurs{}, ignored: map[string]ignoring{},
 		result: &Result{
-			ID: rand.Text(), Organization: opts.Organization, Window: opts.Window, StartedAt: now.UTC(), StartedBy: opts.StartedBy,
+			ID: rand.Text(), Organization: opts.Organization, StartedAt: now.UTC(), StartedBy: opts.StartedBy,
 			Counts: map[Status]int{}, Grace: opts.Grace,
 		},
 	}, nil
@@ -183,6 +189,13 @@ func (r *run) calendar(ctx context.Context) error {
 		r.org.BaseCurrency = facts.CurrencyCode
 	}
 	r.zone = r.org.TimeZone
+	if r.opts.Window == (Window{}) {
+		var err error
+		if r.opts.Window, err = r.opts.Ask.Window(r.now, r.zone); err != nil {
+			return err
+		}
+	}
+	r.result.Window = r.opts.Window
 	return nil
 }
 

@@ -159,6 +159,8 @@ type detail struct {
 	taxIDs   []string
 	customer string // the contact's key
 	number   string // the contact's tax number
+	fee      units  // bank charges of a payment
+	entries  []entry
 	hasKey   bool
 }
 
@@ -311,4 +313,10 @@ func parseKey(key string, known func(order string) bool) (workflow, id string, s
 
 func number(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// entry is money that was returned from a payment's unused amount.
+type entry struct {
+	id, day, account string
+	amount           units
 }

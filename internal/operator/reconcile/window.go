@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -26,7 +27,7 @@ func (w Window) contains(day string) bool { return day >= w.Since && day <= w.Un
 func (w Window) start(zone *time.Location) time.Time {
 	t, err := time.ParseInLocation(time.DateOnly, w.Since, zone)
 	if err != nil {
-		panic("window: " + err.Error()) // ParseWindow made it
+		panic("window: " + err.Error()) // Ask.Window made it
 	}
 	return t
 }
@@ -43,7 +44,7 @@ func (w Window) days() []string {
 func nextDay(day string) string {
 	t, err := time.Parse(time.DateOnly, day)
 	if err != nil {
-		panic("window: " + err.Error()) // ParseWindow made it
+		panic("window: " + err.Error()) // Ask.Window made it
 	}
 	return t.AddDate(0, 0, 1).Format(time.DateOnly)
 }
@@ -51,10 +52,27 @@ func nextDay(day string) string {
 // maxDays bounds a window: a year and a day.
 const maxDays = 367
 
-// ParseWindow reads the days that were asked for; what is not given is "". Day is one day, or `today` or `yesterday`;
-// period is a month (2026-10) or a year (2026); since and until are days, until defaulting to today. None of them means the
-// last 7 days. now and zone decide what today is.
-func ParseWindow(since, until, day, period string, now time.Time, zone *time.Location) (Window, error) {
+// Ask is a window as people ask for one; what is not given is "".
+type Ask struct {
+	Since, Until string // days; until today where only the first is given
+	Day          string // one day, `today` or `yesterday`
+	Period       string // a month (2026-10) or a year (2026)
+}
+
+// ErrWindow is a window that cannot be.
+var ErrWindow = errors.New("the window is wrong")
+
+// Window reads what was asked for; nothing means the last 7 days. now and zone decide what today is. Errors wrap ErrWindow.
+func (a Ask) Window(now time.Time, zone *time.Location) (Window, error) {
+	w, err := a.window(now, zone)
+	if err != nil {
+		return Window{}, fmt.Errorf("%w: %w", ErrWindow, err)
+	}
+	return w, nil
+}
+
+func (a Ask) window(now time.Time, zone *time.Location) (Window, error) {
+	since, until, day, period := a.Since, a.Until, a.Day, a.Period
 	today := now.In(zone).Format(time.DateOnly)
 	given := 0
 	for _, set := range []bool{since != "" || until != "", day != "", period != ""} {
@@ -63,7 +81,7 @@ func ParseWindow(since, until, day, period string, now time.Time, zone *time.Loc
 		}
 	}
 	if given > 1 {
-		return Window{}, fmt.Errorf("give one of since and until, day, and period")
+		return Window{}, errors.New("give one of since and until, day, and period")
 	}
 	var w Window
 	switch {

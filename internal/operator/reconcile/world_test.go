@@ -126,8 +126,27 @@ func (w *world) configure(url, redis string) {
 // serve runs the service until it is stopped or the test ends.
 func (w *world) serve() {
 	w.Helper()
+	w.start(*w.cfg)
+}
+
+// serveAnother runs a second replica.
+func (w *world) serveAnother() {
+	w.Helper()
+	first := w.stop
+	cfg := *w.cfg
+	cfg.Kafka.TransactionalID = testkit.Name(w, "second")
+	w.start(cfg)
+	second := w.stop
+	w.stop = func() {
+		first()
+		second()
+	}
+}
+
+func (w *world) start(cfg config.Config) {
+	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	service, err := app.New(ctx, w.cfg, app.Options{RedisSkipServerCheck: true, Observe: func(*schemas.Outcome) { w.settled.Add(1) }})
+	service, err := app.New(ctx, &cfg, app.Options{RedisSkipServerCheck: true, ReconcileLook: 20 * time.Millisecond, Observe: func(*schemas.Outcome) { w.settled.Add(1) }})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
