@@ -70,7 +70,7 @@ func (r *run) each() {
 	}
 	for _, t := range r.sorted() {
 		if t.in(r.opts.Window) {
-			r.opts.Each(r.item(t))
+			r.opts.Each(r.opts.Window, r.item(t))
 		}
 	}
 }

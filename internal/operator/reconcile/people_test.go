@@ -3,8 +3,12 @@ package reconcile_test
 import (
 	"context"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/booksync/booksync/connectors/zohobooks"
 	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/testkit"
 )
 
 // What people do in the books, through the API or the simulator's own means.
@@ -108,6 +112,17 @@ func (w *world) payByHand(invoice, amount string) {
 		Invoices: []zohobooks.AppliedInvoice{{InvoiceID: inv.ID, AmountApplied: zohobooks.NewAmount(dec(amount))}},
 	})
 	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// skip sets the group's position behind a record, as an operator does who resets offsets.
+func (w *world) skip(r *kgo.Record) {
+	w.Helper()
+	adm := kadm.NewClient(testkit.Client(w, w.addrs))
+	var offsets kadm.Offsets
+	offsets.AddOffset(r.Topic, r.Partition, r.Offset+1, -1)
+	if err := adm.CommitAllOffsets(context.Background(), w.cfg.Kafka.Group, offsets); err != nil {
 		w.Fatal(err)
 	}
 }

@@ -86,7 +86,7 @@ type Options struct {
 	Estimated func(Estimate) error
 	// Each, if set, is told of every transaction of the window once it is judged, in a fixed order; payments of which money
 	// was returned are opened for it.
-	Each func(*Item)
+	Each func(Window, *Item)
 	// StartedBy says who runs it, for the result.
 	StartedBy string
 }
