@@ -29,7 +29,7 @@ func (r *run) balance(t *transaction) {
 			returned += p.event.total
 		}
 		for _, d := range p.docs {
-			if d.void() || d.kind == entryDoc || d.superseded {
+			if d.void() || d.kind == entryDoc || d.past() {
 				continue
 			}
 			if d.seen != listed && d.seen != opened { // dated outside of the window

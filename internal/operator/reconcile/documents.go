@@ -11,7 +11,7 @@ import (
 
 // document compares one document in the books with what its outcome said and with its event.
 func (r *run) document(t *transaction, d *document) {
-	if d.kind == entryDoc || d.superseded {
+	if d.kind == entryDoc || d.past() {
 		return
 	}
 	day := d.oDay

@@ -135,7 +135,7 @@ func revisionText(n int64) string {
 func (t *transaction) said(kind docKind) units {
 	sum := units(0)
 	for _, d := range t.docs {
-		if !d.said || t.ofCancel(d) {
+		if !d.said || d.past() || t.ofCancel(d) {
 			continue
 		}
 		switch {
@@ -148,13 +148,17 @@ func (t *transaction) said(kind docKind) units {
 	return sum
 }
 
-// again is said for the tax of invoices.
+// saidTax is said for the tax of invoices.
 func (t *transaction) saidTax() units {
 	sum := units(0)
 	for _, d := range t.docs {
-		if d.said && !t.ofCancel(d) && d.kind == invoiceDoc {
+		if !d.said || d.past() || t.ofCancel(d) {
+			continue
+		}
+		switch d.kind {
+		case invoiceDoc:
 			sum += d.oTax
-		} else if d.said && !t.ofCancel(d) && d.kind == creditDoc {
+		case creditDoc:
 			sum -= d.oTax
 		}
 	}
@@ -206,7 +210,7 @@ func (r *run) againstOutcome(t *transaction) {
 func (r *run) dayAndAccount(t *transaction) {
 	e := t.event
 	for _, d := range t.docs {
-		if !d.said || t.ofCancel(d) || d.revision != e.revision && t.workflow == orderFlow {
+		if !d.said || d.past() || t.ofCancel(d) || d.revision != e.revision && t.workflow == orderFlow {
 			continue
 		}
 		moved := r.org.LockPolicy == "next_open_date" && d.oDay > e.day

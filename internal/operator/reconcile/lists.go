@@ -155,10 +155,10 @@ func (r *run) creditNote(n *zohobooks.CreditNote, how seen) *document {
 func (r *run) take(w *row, how seen) *document {
 	d := r.index.documents[w.id]
 	superseded := false
-	if d == nil && w.key != "" {
+	if w.key != "" {
 		workflow, id, old, ok := parseKey(w.key, func(order string) bool { return r.index.find(orderFlow, order) != nil })
-		if ok {
-			superseded = old
+		superseded = ok && old
+		if ok && d == nil {
 			order := ""
 			if workflow == orderFlow {
 				order = id

@@ -51,7 +51,7 @@ func (r *run) suspect() {
 	all := r.sorted()
 	for _, t := range all { // said to be there, and not in the lists
 		for _, d := range t.docs {
-			if d.said && d.seen == unseen && d.kind != entryDoc && w.contains(d.oDay) {
+			if d.said && d.seen == unseen && !d.past() && d.kind != entryDoc && w.contains(d.oDay) {
 				add(d.kind, d.id, "")
 			}
 		}

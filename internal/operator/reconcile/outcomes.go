@@ -40,6 +40,11 @@ func (r *run) outcome(ctx context.Context, rec *kgo.Record) error {
 		t.shadow = true
 	case schemas.StatusReversed:
 		t.reversed, t.posted = true, nil
+		for i := range out.Documents {
+			if d := r.index.documents[out.Documents[i].ID]; d != nil {
+				d.takenBack = true
+			}
+		}
 	}
 	return r.bounded()
 }
@@ -121,7 +126,7 @@ func (r *run) postedBy(t *transaction, out *schemas.Outcome) {
 		if !d.said {
 			d.revision = out.Revision
 		}
-		d.said = true
+		d.said, d.takenBack = true, false
 		d.number = strings.Clone(o.Number)
 		d.oTotal, d.oTax, d.oBalance, d.oDay = unitsOf(o.Total), unitsOf(o.Tax), unitsOf(o.Balance), r.index.word(o.Date)
 		d.oStatus = r.index.word(o.Status)

@@ -126,3 +126,24 @@ func (w *world) skip(r *kgo.Record) {
 		w.Fatal(err)
 	}
 }
+
+// writeTaxed makes the invoice that the job would make of an order.
+func (w *world) writeTaxed(key, reference string) string {
+	w.Helper()
+	ctx := context.Background()
+	customer := w.invoiceByID(w.sim.Ledger(orgID).Invoices[0].ID).CustomerID
+	inv, err := w.books.CreateInvoice(ctx, &zohobooks.InvoiceRequest{
+		CustomerID: customer, Reference: reference, Date: "2026-03-02",
+		LineItems: []zohobooks.LineItem{{
+			ItemID: w.org.ItemID(simulator.ItemGoods), Rate: zohobooks.NewAmount(dec("400")), Quantity: zohobooks.NewAmount(dec("1")), TaxID: w.org.TaxID(taxCode),
+		}},
+		CustomFields: []zohobooks.CustomField{{APIName: keyField, Value: key}},
+	})
+	if err == nil {
+		err = w.books.MarkInvoiceSent(ctx, inv.InvoiceID)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return inv.InvoiceID
+}

@@ -326,3 +326,44 @@ func TestScheduledRunsAreMadeByOneReplicaAndMadeUpFor(t *testing.T) {
 		t.Errorf("%d runs: %+v", len(all), all)
 	}
 }
+
+func TestWhatARollbackTookBackIsNoException(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.serve()
+	w.post(w.order("O1"), w.order("O2"))
+	w.stop()
+	reverse := func(order string) {
+		for _, out := range w.outcomes() {
+			if out.OrderID == order {
+				back := *out
+				back.Status, back.OutcomeID = schemas.StatusReversed, "reversed-"+order
+				w.send(&back)
+			}
+		}
+	}
+	reverse("O1")
+	w.want(w.reconcile(nil), map[string]reconcile.Status{"order:O1": reconcile.StatusMismatch}) // said to be taken back, and still there
+	id := w.document("invoice", "order:O1").ID
+	w.field("order:O1", "order:O1:reversed:"+id)
+	if err := w.books.VoidInvoice(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	res := w.reconcile(nil)
+	w.want(res, nil)
+	if res.Counts[reconcile.Ignored] != 1 || res.Counts[reconcile.Matched] != 1 {
+		t.Errorf("%v", res.Counts)
+	}
+	// Posted again afterwards: the first document does not count any more.
+	for _, out := range w.outcomes() {
+		if out.OrderID == "O1" && out.Status == schemas.StatusPosted {
+			again := *out
+			again.OutcomeID, again.Documents = "again", slices.Clone(out.Documents)
+			inv := w.writeTaxed("order:O1", "#O1")
+			again.Documents[0].ID = inv
+			w.send(&again)
+			break
+		}
+	}
+	w.want(w.reconcile(nil), nil)
+}

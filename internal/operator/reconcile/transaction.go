@@ -146,7 +146,8 @@ type document struct {
 	refunded   bool // a payment of which money was returned
 	writtenOff units
 	modified   int64 // Unix milliseconds; 0: unknown
-	superseded bool  // voided by booksync itself, its key renamed
+	superseded bool  // its key was renamed, which booksync does before it takes a document of its own back
+	takenBack  bool  // a rollback says that it took it back
 
 	detail *detail
 }
@@ -165,6 +166,9 @@ type detail struct {
 }
 
 func (d *document) void() bool { return d.status == "void" }
+
+// past says whether the document is one that booksync took back itself.
+func (d *document) past() bool { return d.superseded || d.takenBack }
 
 // inBooks says whether the document is there and counts.
 func (d *document) inBooks() bool {
@@ -287,15 +291,18 @@ func (t *transaction) ofCancel(d *document) bool {
 	return d.kind == creditDoc && t.workflow == orderFlow && t.cancelled && d.said && d.revision >= t.cancelRevision
 }
 
-// superseded keys end in this: booksync renames the key of a document of its own before it voids it.
-const renamed = ":void:"
+// superseded keys have one of these behind them: booksync renames the key of a document of its own before it takes it back,
+// by itself or in a rollback.
+var renamed = []string{":void:", ":reversed:"}
 
 // parseKey reads the key that a document carries: order:O1, payment:P1, refund:R1, and those of an order's further
 // documents, whose prefixes are not counted up here: cancel:O1, correction:O1:2. A number behind the last colon belongs to
 // the further document, unless known says that an order has it in its id.
 func parseKey(key string, known func(order string) bool) (workflow, id string, superseded, ok bool) {
-	if base, _, is := strings.Cut(key, renamed); is {
-		key, superseded = base, true
+	for _, mark := range renamed {
+		if base, _, is := strings.Cut(key, mark); is {
+			key, superseded = base, true
+		}
 	}
 	prefix, id, ok := strings.Cut(key, ":")
 	if !ok || prefix == "" || id == "" {

@@ -110,8 +110,8 @@ func theOrganization(cmd *cobra.Command, cfg *config.Config, name string) (strin
 	return "", usage(cmd, fmt.Sprintf("--organization %s is not configured: %s", name, strings.Join(names, ", ")))
 }
 
-// desk is what the finance commands work with.
-type desk struct {
+// bench is what the finance commands work with.
+type bench struct {
 	cfg   *config.Config
 	name  string
 	store *access.Store
@@ -120,13 +120,13 @@ type desk struct {
 	close func()
 }
 
-// openDesk opens Redis, the codec and the organisation's books.
-func (c *cli) openDesk(ctx context.Context, cmd *cobra.Command, organization string) (*desk, error) {
+// openBench opens Redis, the codec and the organisation's books.
+func (c *cli) openBench(ctx context.Context, cmd *cobra.Command, organization string) (*bench, error) {
 	cfg, err := c.load(config.NeedAll)
 	if err != nil {
 		return nil, err
 	}
-	d := &desk{cfg: cfg}
+	d := &bench{cfg: cfg}
 	if d.name, err = theOrganization(cmd, cfg, organization); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (c *cli) openDesk(ctx context.Context, cmd *cobra.Command, organization str
 	return d, nil
 }
 
-func (d *desk) deps() reconcile.Deps {
+func (d *bench) deps() reconcile.Deps {
 	return reconcile.Deps{Config: d.cfg, Codec: d.codec, Books: d.books, Budget: d.store.Budget.State}
 }
 
@@ -158,7 +158,7 @@ func (d *desk) deps() reconcile.Deps {
 var errPlanned = errors.New("only planned")
 
 func (c *cli) reconcile(ctx context.Context, cmd *cobra.Command, o *reconcileOptions) error {
-	d, err := c.openDesk(ctx, cmd, o.organization)
+	d, err := c.openBench(ctx, cmd, o.organization)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 	return write(f)
 }
 
-func (d *desk) publish(ctx context.Context, r *reconcile.Result) error {
+func (d *bench) publish(ctx context.Context, r *reconcile.Result) error {
 	client, err := access.Producer(d.cfg)
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ func (d *desk) publish(ctx context.Context, r *reconcile.Result) error {
 }
 
 // repair carries the proposals out, one after another.
-func (c *cli) repair(ctx context.Context, d *desk, o *reconcileOptions, r *reconcile.Result) error {
+func (c *cli) repair(ctx context.Context, d *bench, o *reconcileOptions, r *reconcile.Result) error {
 	client, err := access.Producer(d.cfg)
 	if err != nil {
 		return unavailable(err)

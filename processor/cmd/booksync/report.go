@@ -46,7 +46,7 @@ per document. Exit code 1 if a sum differs.`,
 }
 
 func (c *cli) report(ctx context.Context, cmd *cobra.Command, o *reportOptions) error {
-	d, err := c.openDesk(ctx, cmd, o.organization)
+	d, err := c.openBench(ctx, cmd, o.organization)
 	if err != nil {
 		return err
 	}
