@@ -162,7 +162,6 @@ type detail struct {
 	number   string // the contact's tax number
 	fee      units  // bank charges of a payment
 	entries  []entry
-	hasKey   bool
 }
 
 func (d *document) void() bool { return d.status == "void" }

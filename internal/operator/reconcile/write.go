@@ -4,10 +4,11 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/shopspring/decimal"
 )
 
 // maxShown bounds the exceptions of the table; --json and --csv have all.
@@ -149,7 +150,7 @@ func plain(s string) string {
 	if s == "" || !strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return s
 	}
-	if _, err := strconv.ParseFloat(s, 64); err == nil {
+	if _, err := decimal.NewFromString(s); err == nil {
 		return s
 	}
 	return "'" + s

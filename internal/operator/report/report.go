@@ -51,7 +51,7 @@ type Line struct {
 	Events     decimal.NullDecimal `json:"events"`
 	Outcomes   decimal.NullDecimal `json:"outcomes"`
 	Books      decimal.NullDecimal `json:"books"`
-	Difference decimal.NullDecimal `json:"difference"` // books less outcomes, else books less events
+	Difference decimal.NullDecimal `json:"difference"` // books less outcomes; where they agree, or one is not known, less events
 }
 
 // Differs says whether some line has a difference.
@@ -283,20 +283,26 @@ func (a *adder) result() []Line {
 		l.Events = known(l.Events, key.section == Sales && key.name != "invoices" || key.section == Tax && key.name == "credit notes")
 		l.Outcomes = known(l.Outcomes, perRate || key.section == Fees)
 		l.Books = known(l.Books, a.partial[key.section] && key.section != Clearing)
-		switch {
-		case l.Books.Valid && l.Outcomes.Valid:
-			l.Difference = decimal.NewNullDecimal(l.Books.Decimal.Sub(l.Outcomes.Decimal))
-		case l.Books.Valid && l.Events.Valid:
-			l.Difference = decimal.NewNullDecimal(l.Books.Decimal.Sub(l.Events.Decimal))
-		case l.Outcomes.Valid && l.Events.Valid:
-			l.Difference = decimal.NewNullDecimal(l.Outcomes.Decimal.Sub(l.Events.Decimal))
-		}
+		l.Difference = differs(l)
 		out = append(out, l)
 	}
 	slices.SortFunc(out, func(x, y Line) int {
 		return cmp.Or(strings.Compare(x.Currency, y.Currency), cmp.Compare(slices.Index(sections, x.Section), slices.Index(sections, y.Section)),
 			strings.Compare(x.Name, y.Name))
 	})
+	return out
+}
+
+// differs is the first difference that is not zero: books less outcomes, books less events, outcomes less events.
+func differs(l Line) decimal.NullDecimal {
+	out := decimal.NullDecimal{}
+	for _, pair := range [][2]decimal.NullDecimal{{l.Books, l.Outcomes}, {l.Books, l.Events}, {l.Outcomes, l.Events}} {
+		if pair[0].Valid && pair[1].Valid {
+			if out = decimal.NewNullDecimal(pair[0].Decimal.Sub(pair[1].Decimal)); !out.Decimal.IsZero() {
+				break
+			}
+		}
+	}
 	return out
 }
 
