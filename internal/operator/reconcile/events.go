@@ -96,7 +96,7 @@ func (r *run) share(t *transaction, e *event) {
 func (t *transaction) hear(e *event) {
 	if e.kind == string(schemas.OrderCancelled) && e.refused == nil {
 		if !t.cancelled || e.revision > t.cancelRevision {
-			t.cancelled, t.cancelRevision, t.cancelDay = true, e.revision, e.day
+			t.cancelled, t.cancelRevision, t.cancelDay, t.cancelRecorded = true, e.revision, e.day, e.recorded
 		}
 		if t.event != nil && t.event.kind != e.kind {
 			return

@@ -119,6 +119,13 @@ func (r *run) wasPosted(t *transaction) {
 	if ref := t.refused; ref != nil && (ref.revision > p.revision || ref.kind != "" && t.workflow == paymentFlow && ref.kind != string(schemas.PaymentCaptured)) {
 		t.note(StatusMismatch, "event", strings.TrimSpace(ref.kind+" "+revisionText(ref.revision)), ref.class, "", "a later event was rejected: "+ref.message)
 	}
+	if t.cancelled && t.cancelRevision > p.revision {
+		status, remark := Expected, "the cancellation is under way"
+		if r.old(t.cancelRecorded) {
+			status, remark = StatusMismatch, "the cancellation has no outcome"
+		}
+		t.note(status, "cancelled", fmt.Sprint(t.cancelRevision), fmt.Sprint(p.revision), "", remark)
+	}
 	for _, d := range t.docs {
 		r.document(t, d)
 	}

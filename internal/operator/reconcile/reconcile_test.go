@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -255,6 +256,37 @@ func TestEachStatus(t *testing.T) {
 				w.post(later)
 			},
 			want: statuses{"order:O1": reconcile.StatusMismatch},
+		},
+		"a cancellation without an outcome": {
+			do: func(w *world) {
+				w.serve()
+				w.post(w.order("O1"))
+				w.stop()
+				w.send(w.cancelled(w.order("O1")))
+			},
+			want: statuses{"order:O1": reconcile.StatusMismatch},
+		},
+		"another account of a payment": {
+			do: func(w *world) {
+				w.oneOrder("O1")
+				p := w.document("payment", "payment:p-O1")
+				_, err := w.books.UpdatePayment(context.Background(), p.ID, &zohobooks.PaymentRequest{AccountID: w.org.AccountID(simulator.AccountPayPal)})
+				if err != nil {
+					w.Fatal(err)
+				}
+			},
+			want: statuses{"payment:p-O1": reconcile.EditedByPerson},
+		},
+		"a payment of another gateway than the mapping says": {
+			do: func(w *world) {
+				w.oneOrder("O1")
+				w.stop()
+				o := w.cfg.Organizations[w.name]
+				o.Clearing = map[string]string{"stripe/USD": w.org.AccountID(simulator.AccountPayPal)}
+				w.cfg.Organizations[w.name] = o
+			},
+			options: deep,
+			want:    statuses{"payment:p-O1": reconcile.StatusMismatch},
 		},
 		"a customer changed in the books shows when all is opened": {
 			do: func(w *world) {

@@ -27,6 +27,7 @@ type transaction struct {
 	cancelled      bool
 	cancelRevision int64
 	cancelDay      string
+	cancelRecorded int64 // Kafka's timestamp, Unix milliseconds
 
 	docs []*document
 	verdict

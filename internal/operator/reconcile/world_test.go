@@ -223,9 +223,11 @@ func (w *world) outcomes() []*schemas.Outcome {
 	return all
 }
 
-// options reconcile everything, without a grace period.
+// options reconcile everything, with hardly a grace period.
 func (w *world) options() reconcile.Options {
-	return reconcile.Options{Organization: w.name, Window: window, Grace: time.Nanosecond, StartedBy: "test"}
+	// A minute from now everything that was sent is older than the grace period.
+	now := func() time.Time { return time.Now().Add(time.Minute) }
+	return reconcile.Options{Organization: w.name, Window: window, Grace: time.Second, Now: now, StartedBy: "test"}
 }
 
 func (w *world) deps() reconcile.Deps {
