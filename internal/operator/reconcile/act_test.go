@@ -125,6 +125,33 @@ func TestAnUnappliedPaymentIsAppliedUnderTheOrdersLease(t *testing.T) {
 	w.want(w.reconcile(nil), nil)
 }
 
+func TestARepairWhoseAnswerWasLostIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.oneOrder("O1")
+	w.unapply("payment:p-O1")
+	res := w.reconcile(nil)
+	w.inject(simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "PUT", Path: "/customerpayments/*", Count: 1, Nth: 1})
+	e := w.exception(res, "payment:p-O1")
+	if _, acted, err := w.repairer().Do(t.Context(), w.name, e, e.Repairs[0]); err == nil || acted {
+		t.Fatal("the answer was lost, and nobody says so")
+	}
+	if n := len(w.audits()); n != 0 {
+		t.Errorf("%d audit entries of what is not known to be done", n)
+	}
+	if done, acted := w.repair(res, "payment:p-O1"); !acted {
+		t.Fatal(done)
+	}
+	if inv := w.document("invoice", "order:O1"); !inv.Balance.IsZero() || len(w.audits()) != 1 {
+		t.Errorf("the invoice owes %s; %d audit entries", inv.Balance, len(w.audits()))
+	}
+	if puts := w.sim.Calls(orgID).ByResource["PUT /customerpayments/{id}"]; puts != 2 { // the person's, and one
+		t.Errorf("%d updates of the payment", puts)
+	}
+	w.post(w.refund("r1", "O1", "p-O1", "433"))
+	w.want(w.reconcile(nil), nil)
+}
+
 // lease takes and gives back an order's lease, as an attempt of the job would.
 func (w *world) lease(order string) (hold, free func()) {
 	w.Helper()

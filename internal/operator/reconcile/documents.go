@@ -145,10 +145,16 @@ func (r *run) invoiceOf(order string) *document {
 	return nil
 }
 
-// detail compares what only the whole document tells: tax per rate, tax ids, the customer's key and tax number.
+// detail compares what only the whole document tells: tax per rate, tax ids, fee, the customer's key and tax number.
 func (r *run) detail(t *transaction, d *document) {
 	e, cur := t.event, t.currency()
-	if d.detail == nil || e == nil || d.kind != invoiceDoc || r.further(d) {
+	if d.detail == nil || e == nil {
+		return
+	}
+	if d.kind == paymentDoc && d.detail.whole && d.detail.fee != e.fee {
+		t.note(AmountMismatch, "fee", e.fee.text(cur), "", d.detail.fee.text(cur), "")
+	}
+	if d.kind != invoiceDoc || r.further(d) {
 		return
 	}
 	if x := d.detail; x.whole && d.revision == e.revision {

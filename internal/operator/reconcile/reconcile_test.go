@@ -277,6 +277,19 @@ func TestEachStatus(t *testing.T) {
 			},
 			want: statuses{"payment:p-O1": reconcile.EditedByPerson},
 		},
+		"a fee changed in the books shows when all is opened": {
+			do: func(w *world) {
+				w.oneOrder("O1")
+				_, err := w.books.UpdatePayment(context.Background(), w.document("payment", "payment:p-O1").ID, &zohobooks.PaymentRequest{
+					BankCharges: zohobooks.NewAmount(dec("3")), BankChargesAccountID: w.org.AccountID(simulator.AccountFees),
+				})
+				if err != nil {
+					w.Fatal(err)
+				}
+			},
+			options: deep,
+			want:    statuses{"payment:p-O1": reconcile.AmountMismatch},
+		},
 		"a payment of another gateway than the mapping says": {
 			do: func(w *world) {
 				w.oneOrder("O1")

@@ -202,7 +202,7 @@ func (p *Repairer) apply(ctx context.Context, organization string, repair Repair
 	if err := json.Unmarshal(ans.Orders[repair.OrderID].Data, &state); err != nil || state.Invoice == nil || state.Invoice.ID != repair.InvoiceID {
 		return p.giveBack(ctx, h, fmt.Errorf("%w: Redis does not know the order's invoice any more: apply it in Zoho", errNotSafe))
 	}
-	applied, err := p.applied(ctx, h, repair)
+	applied, err := p.applied(ctx, h, repair, ans.State == redis.InDoubt)
 	if err != nil {
 		return p.giveBack(ctx, h, err)
 	}
@@ -236,8 +236,9 @@ func (p *Repairer) giveBack(ctx context.Context, h redis.Handle, err error) erro
 // application is what a payment is applied by now.
 type application struct{ to, unused decimal.Decimal }
 
-// applied reads payment and invoice as they are now and applies the one to the other.
-func (p *Repairer) applied(ctx context.Context, h redis.Handle, repair Repair) (application, error) {
+// applied reads payment and invoice as they are now and applies the one to the other, unless a call whose answer was lost
+// did so already.
+func (p *Repairer) applied(ctx context.Context, h redis.Handle, repair Repair, inDoubt bool) (application, error) {
 	pay, err := p.Books.GetPayment(ctx, repair.PaymentID)
 	if err != nil {
 		return application{}, fmt.Errorf("reading the payment: %w", err)
@@ -245,6 +246,13 @@ func (p *Repairer) applied(ctx context.Context, h redis.Handle, repair Repair) (
 	inv, err := p.Books.GetInvoice(ctx, repair.InvoiceID)
 	if err != nil {
 		return application{}, fmt.Errorf("reading the invoice: %w", err)
+	}
+	if inDoubt && pay.UnusedAmount.IsZero() {
+		for _, a := range pay.Invoices {
+			if a.InvoiceID == repair.InvoiceID {
+				return application{to: a.AmountApplied.Decimal}, nil
+			}
+		}
 	}
 	if !pay.UnusedAmount.Equal(repair.Amount) || !inv.Balance.Equal(repair.Amount) || inv.CustomerID != pay.CustomerID {
 		return application{}, fmt.Errorf("%w: the payment has %s unused and the invoice owes %s by now", errNotSafe, pay.UnusedAmount, inv.Balance)
