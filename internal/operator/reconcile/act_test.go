@@ -268,9 +268,17 @@ func TestCallsAreToldAndKept(t *testing.T) {
 	opts = w.options()
 	opts.MaxCalls = 4
 	res, err := reconcile.Run(t.Context(), w.deps(), opts)
-	if err == nil && (res.NotOpened == 0 || w.exception(res, "order:plain").Status != reconcile.MissingInBooks) || err != nil && !errors.Is(err, reconcile.ErrTooExpensive) {
-		t.Errorf("%+v %v", res, err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if e := w.exception(res, "order:plain"); res.Calls != 4 || res.NotOpened == 0 || e.Status != reconcile.MissingInBooks || !strings.Contains(e.Message(), "calls were spent") {
+		t.Errorf("%d calls, %d not opened: %s", res.Calls, res.NotOpened, e.Message())
+	}
+	opts.MaxCalls = 3
+	if _, err := reconcile.Run(t.Context(), w.deps(), opts); !errors.Is(err, reconcile.ErrTooExpensive) {
+		t.Errorf("one call too few: %v", err)
+	}
+	opts.MaxCalls = 0
 	opts.MaxTransactions = 3
 	if _, err := reconcile.Run(t.Context(), w.deps(), opts); !errors.Is(err, reconcile.ErrTooMany) {
 		t.Error(err)

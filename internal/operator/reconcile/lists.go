@@ -22,6 +22,10 @@ func (r *run) list(ctx context.Context) error {
 		n++
 		r.opts.Progress("books", n, total)
 	}
+	if err := r.room("invoices", 0); err != nil {
+		return err
+	}
+	rows := 0
 	for row, err := range r.deps.Books.ListInvoices(ctx, &byDate) {
 		if err != nil {
 			return fmt.Errorf("listing invoices: %w", err)
@@ -30,10 +34,16 @@ func (r *run) list(ctx context.Context) error {
 			r.invoice(&row, listed)
 			took()
 		}
-		if !r.may() {
-			return r.spent("invoices")
+		if rows++; rows%perPage == 0 {
+			if err := r.room("invoices", rows); err != nil {
+				return err
+			}
 		}
 	}
+	if err := r.room("credit notes", 0); err != nil {
+		return err
+	}
+	rows = 0
 	for row, err := range r.deps.Books.ListCreditNotes(ctx, &byDate) {
 		if err != nil {
 			return fmt.Errorf("listing credit notes: %w", err)
@@ -42,15 +52,24 @@ func (r *run) list(ctx context.Context) error {
 			r.creditNote(&row, listed)
 			took()
 		}
-		if !r.may() {
-			return r.spent("credit notes")
+		if rows++; rows%perPage == 0 {
+			if err := r.room("credit notes", rows); err != nil {
+				return err
+			}
 		}
 	}
 	return r.listPayments(ctx, took)
 }
 
-func (r *run) spent(what string) error {
-	return fmt.Errorf("%w: %d were made while listing %s: the books hold more documents than events and outcomes know", ErrTooExpensive, r.calls.Calls(), what)
+// room says whether another page may be asked for and held.
+func (r *run) room(what string, rows int) error {
+	if !r.may() {
+		return fmt.Errorf("%w: %d were made, and there are more %s than events and outcomes know", ErrTooExpensive, r.calls.Calls(), what)
+	}
+	if rows == 0 {
+		return nil
+	}
+	return r.bounded()
 }
 
 // listPayments lists payments, which Zoho filters by one exact day only: newest first down to the window's begin, or day by
@@ -74,6 +93,10 @@ func (r *run) listPayments(ctx context.Context, took func()) error {
 			return err
 		}
 	}
+	if err := r.room("payments", 0); err != nil {
+		return err
+	}
+	rows := 0
 	for row, err := range r.deps.Books.ListPayments(ctx, &zohobooks.ListOptions{SortColumn: "date"}) {
 		if err != nil {
 			return fmt.Errorf("listing payments: %w", err)
@@ -85,8 +108,10 @@ func (r *run) listPayments(ctx context.Context, took func()) error {
 			r.payment(&row, listed)
 			took()
 		}
-		if !r.may() {
-			return r.spent("payments")
+		if rows++; rows%perPage == 0 {
+			if err := r.room("payments", rows); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -95,6 +120,10 @@ func (r *run) listPayments(ctx context.Context, took func()) error {
 // paymentsByDay says that the filter was ignored, when rows of other days come.
 func (r *run) paymentsByDay(ctx context.Context, took func()) (ignored bool, err error) {
 	for _, day := range r.opts.Window.days() {
+		if err := r.room("payments", 0); err != nil {
+			return false, err
+		}
+		rows := 0
 		for row, err := range r.deps.Books.ListPayments(ctx, &zohobooks.ListOptions{Date: day}) {
 			if err != nil {
 				return false, fmt.Errorf("listing payments of %s: %w", day, err)
@@ -104,8 +133,10 @@ func (r *run) paymentsByDay(ctx context.Context, took func()) (ignored bool, err
 			}
 			r.payment(&row, listed)
 			took()
-			if !r.may() {
-				return false, r.spent("payments")
+			if rows++; rows%perPage == 0 {
+				if err := r.room("payments", rows); err != nil {
+					return false, err
+				}
 			}
 		}
 	}

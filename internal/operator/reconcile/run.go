@@ -92,7 +92,7 @@ type Options struct {
 }
 
 // ErrTooMany is a window with more transactions than Options.MaxTransactions.
-var ErrTooMany = errors.New("the window has too many transactions: take it in parts")
+var ErrTooMany = errors.New("the window has too many transactions or documents: take it in parts")
 
 // run is one reconciliation.
 type run struct {
@@ -245,7 +245,7 @@ func (r *run) registry(err error) error {
 func (r *run) unreadable(*kgo.Record, error) { r.result.Unreadable++ }
 
 func (r *run) bounded() error {
-	if n := len(r.index.transactions); n > r.opts.MaxTransactions {
+	if n := len(r.index.transactions) + len(r.notOurs); n > r.opts.MaxTransactions {
 		return fmt.Errorf("%w: more than %d", ErrTooMany, r.opts.MaxTransactions)
 	}
 	return nil
