@@ -25,7 +25,7 @@ type Estimate struct {
 // ErrTooExpensive is a reconciliation that needs more calls than it may make.
 var ErrTooExpensive = errors.New("more calls are needed than may be made")
 
-// dayCounts are documents by kind and day; for payments also those behind the window.
+// dayCounts are documents by kind and day.
 type dayCounts map[docKind]map[string]int
 
 func (c dayCounts) add(kind docKind, day string) {
@@ -53,9 +53,10 @@ func (r *run) estimate(ctx context.Context) error {
 	}
 	w := r.opts.Window
 	docs := r.pages.in(invoiceDoc, w) + r.pages.in(paymentDoc, w) + r.pages.in(creditDoc, w)
+	newest, daily := r.paymentPages()
 	e := Estimate{
 		Transactions: len(r.index.transactions), MinuteLeft: -1, DayLeft: -1,
-		ListCalls: r.calls.Calls() + pagesOf(r.pages.in(invoiceDoc, w)) + pagesOf(r.pages.in(creditDoc, w)) + pagesOf(r.pages.in(paymentDoc, w)),
+		ListCalls: r.calls.Calls() + pagesOf(r.pages.in(invoiceDoc, w)) + pagesOf(r.pages.in(creditDoc, w)) + min(newest, daily),
 	}
 	if r.opts.Deep {
 		e.OpenCalls = docs

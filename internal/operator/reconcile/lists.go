@@ -76,18 +76,7 @@ func (r *run) room(what string, rows int) error {
 // day, whichever takes fewer calls.
 func (r *run) listPayments(ctx context.Context, took func()) error {
 	w := r.opts.Window
-	newest, daily := 0, 0
-	for day, n := range r.pages[paymentDoc] {
-		if day >= w.Since {
-			newest += n
-		}
-	}
-	newest = pagesOf(newest)
-	for _, day := range w.days() {
-		daily += pagesOf(r.pages[paymentDoc][day])
-	}
-	today := r.now.In(r.zone).Format(time.DateOnly)
-	if daily < newest || w.Until < today && daily <= newest {
+	if newest, daily := r.paymentPages(); daily <= newest {
 		ignored, err := r.paymentsByDay(ctx, took)
 		if err != nil || !ignored {
 			return err
@@ -115,6 +104,14 @@ func (r *run) listPayments(ctx context.Context, took func()) error {
 		}
 	}
 	return nil
+}
+
+// paymentPages are the calls for the window's payments: newest first, with those behind the window before them, and day by day.
+func (r *run) paymentPages() (newest, daily int) {
+	for _, day := range r.opts.Window.days() {
+		daily += pagesOf(r.pages[paymentDoc][day])
+	}
+	return pagesOf(r.pages.in(paymentDoc, r.opts.Window) + r.later), daily
 }
 
 // paymentsByDay says that the filter was ignored, when rows of other days come.

@@ -25,6 +25,11 @@ func (r *run) outcome(ctx context.Context, rec *kgo.Record) error {
 	if out.Organization != r.opts.Organization {
 		return nil
 	}
+	for i := range out.Documents {
+		if doc := &out.Documents[i]; doc.Type == "customer_payment" && doc.Date > r.opts.Window.Until && out.Status == schemas.StatusPosted {
+			r.later++
+		}
+	}
 	if !r.concerns(out) {
 		r.bare(out)
 		return nil

@@ -412,3 +412,27 @@ func TestWhatARollbackTookBackIsNoException(t *testing.T) {
 	}
 	w.want(w.reconcile(nil), nil)
 }
+
+func TestPaymentsAreListedByDayOrNewestFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.serve()
+	w.post(w.order("O1"), w.order("O2"), w.order("O3"))
+	next := w.payment("p-3", "O3", "433")
+	next.ReceivedAt = at.AddDate(0, 0, 1)
+	w.post(w.payment("p-1", "O1", "433"), w.payment("p-2", "O2", "433"), next)
+	w.stop()
+	for name, window := range map[string]reconcile.Window{"one day": {Since: "2026-03-02", Until: "2026-03-02"}, "a month": {Since: "2026-03-01", Until: "2026-03-31"}} {
+		res := w.reconcile(func(o *reconcile.Options) { o.Window = window })
+		w.want(res, nil)
+		payments := 0
+		for _, s := range res.Sums {
+			if s.Workflow == "payment" {
+				payments += s.Count
+			}
+		}
+		if want := map[string]int{"one day": 2, "a month": 3}[name]; payments != want || res.Calls != 4 {
+			t.Errorf("%s: %d payments, want %d; %d calls", name, payments, want, res.Calls)
+		}
+	}
+}

@@ -106,6 +106,7 @@ type run struct {
 
 	verdicts map[string]bareVerdict // by the coordinates of the record
 	pages    dayCounts
+	later    int // payments dated behind the window
 	result   *Result
 	calls    *zohobooks.Counter
 	limit    int // of calls
