@@ -6,16 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/booksync/booksync/connectors/redis"
-	"github.com/booksync/booksync/connectors/zohobooks"
 	"github.com/booksync/booksync/internal/access"
-	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/operator/audit"
 	"github.com/booksync/booksync/internal/operator/reconcile"
 	"github.com/booksync/booksync/internal/telemetry"
@@ -91,67 +87,6 @@ func windowFlags(cmd *cobra.Command, ask *reconcile.Ask) {
 	f.StringVar(&ask.Until, "until", "", "last `day` (default today)")
 	f.StringVar(&ask.Day, "day", "", "one `day`, today or yesterday")
 	f.StringVar(&ask.Period, "period", "", "a `month` (2026-10) or year")
-}
-
-// theOrganization is the one that is named, or the only one.
-func theOrganization(cmd *cobra.Command, cfg *config.Config, name string) (string, error) {
-	names := cfg.OrganizationNames()
-	if name == "" && len(names) == 1 {
-		return names[0], nil
-	}
-	for _, n := range names {
-		if n == name {
-			return n, nil
-		}
-	}
-	if name == "" {
-		return "", usage(cmd, "name one with --organization: "+strings.Join(names, ", "))
-	}
-	return "", usage(cmd, fmt.Sprintf("--organization %s is not configured: %s", name, strings.Join(names, ", ")))
-}
-
-// bench is what the finance commands work with.
-type bench struct {
-	cfg   *config.Config
-	name  string
-	store *access.Store
-	books *zohobooks.Client
-	codec *schemas.Codec
-	close func()
-}
-
-// openBench opens Redis, the codec and the organisation's books.
-func (c *cli) openBench(ctx context.Context, cmd *cobra.Command, organization string) (*bench, error) {
-	cfg, err := c.load(config.NeedAll)
-	if err != nil {
-		return nil, err
-	}
-	d := &bench{cfg: cfg}
-	if d.name, err = theOrganization(cmd, cfg, organization); err != nil {
-		return nil, err
-	}
-	if d.codec, err = access.Codec(cfg); err != nil {
-		return nil, &exitError{code: codeUsage, err: err}
-	}
-	if d.store, err = access.OpenStore(ctx, cfg, c.accessOptions(cfg)); err != nil {
-		d.codec.Close()
-		return nil, unavailable(err)
-	}
-	if d.books, err = d.store.Books(d.name); err != nil {
-		d.store.Close()
-		d.codec.Close()
-		return nil, &exitError{code: codeUsage, err: err}
-	}
-	d.close = func() {
-		d.books.Close()
-		d.store.Close()
-		d.codec.Close()
-	}
-	return d, nil
-}
-
-func (d *bench) deps() reconcile.Deps {
-	return reconcile.Deps{Config: d.cfg, Codec: d.codec, Books: d.books, Budget: d.store.Budget.State}
 }
 
 // errPlanned ends a run that was only asked for its calls.
@@ -313,94 +248,4 @@ func (c *cli) repair(ctx context.Context, d *bench, o *reconcileOptions, r *reco
 	}
 	_, _ = fmt.Fprintf(c.stderr, "%s repaired; reconcile again once they are settled\n", plural(acted, "exception"))
 	return nil
-}
-
-func (c *cli) reconcileIgnoreCommand() *cobra.Command {
-	var o reconcileOptions
-	var undo bool
-	cmd := &cobra.Command{
-		Use:   "ignore ID",
-		Short: "Accept an exception",
-		Long: `Accepts an exception under the id that ` + "`reconcile`" + ` prints: from then on it is counted as ignored, with who and
-why. The id holds what differs, so that another difference on the same transaction is a new exception. It is
-kept in the audit topic. --undo takes it back.`,
-		Example: `  booksync reconcile ignore order:O1~1a2b3c4d --reason "agreed with the auditor"
-  booksync reconcile ignore order:O1~1a2b3c4d --undo --reason "was a mistake"`,
-		Args: args(1),
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			if o.reason == "" {
-				return usage(cmd, "say why with --reason: it goes to the audit topic")
-			}
-			return c.reconcileIgnore(cmd, &o, ids[0], undo)
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&o.organization, "organization", "", "`name` of the organisation (default the only one)")
-	f.StringVar(&o.actor, "actor", "", "`who` accepts it (default the user's name)")
-	f.StringVar(&o.reason, "reason", "", "`why`; required")
-	f.BoolVar(&undo, "undo", false, "count it as an exception again")
-	return cmd
-}
-
-func (c *cli) reconcileIgnore(cmd *cobra.Command, o *reconcileOptions, id string, undo bool) error {
-	cfg, err := c.load(config.NeedKafka | config.NeedOrganizations)
-	if err != nil {
-		return err
-	}
-	name, err := theOrganization(cmd, cfg, o.organization)
-	if err != nil {
-		return err
-	}
-	entry, err := reconcile.IgnoreEntry(name, id, o.who(), o.reason, undo)
-	if err != nil {
-		return usage(cmd, err.Error())
-	}
-	codec, err := access.Codec(cfg)
-	if err != nil {
-		return &exitError{code: codeUsage, err: err}
-	}
-	defer codec.Close()
-	client, err := access.Producer(cfg)
-	if err != nil {
-		return &exitError{code: codeUsage, err: err}
-	}
-	defer client.Close()
-	if err := audit.New(codec, cfg.Topics.Audit, telemetry.Version()).Write(cmd.Context(), client, entry); err != nil {
-		return unavailable(err)
-	}
-	word := "is ignored from now on"
-	if undo {
-		word = "counts again"
-	}
-	_, err = fmt.Fprintf(c.stdout, "%s %s\n", id, word)
-	return err
-}
-
-// stages shows one meter after another.
-type stages struct {
-	c    *cli
-	name string
-	done int64
-	bar  *progressbar.ProgressBar
-}
-
-func (c *cli) stages() *stages { return &stages{c: c} }
-
-func (s *stages) at(name string, done, total int64) {
-	if name != s.name {
-		s.finish()
-		if total == 0 {
-			total = -1
-		}
-		s.name, s.done, s.bar = name, 0, s.c.meter(total, name)
-	}
-	_ = s.bar.Add64(done - s.done)
-	s.done = done
-}
-
-func (s *stages) finish() {
-	if s.bar != nil {
-		_ = s.bar.Finish()
-	}
-	s.bar, s.name = nil, ""
 }
