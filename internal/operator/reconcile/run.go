@@ -73,7 +73,7 @@ type Options struct {
 	Deep bool
 	// MaxCalls is how many calls may be made; 0: as many as the organisation's day has left.
 	MaxCalls int
-	// MaxTransactions bounds memory, some 1.3 KiB each. Default 1,000,000.
+	// MaxTransactions bounds memory, some 1.4 KiB each. Default 1,000,000.
 	MaxTransactions int
 	// ModifiedSlack is how long after the last outcome a document's time of modification is still booksync's own work.
 	// Default 2 min.
