@@ -182,3 +182,37 @@ func dec(t *testing.T, s string) decimal.Decimal {
 	}
 	return d
 }
+
+func TestReconcileAgreesBeforeAfterAndBeyondARollback(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	stop := d.serve()
+	defer func() { stop() }()
+	agrees := func(when string, want ...string) {
+		t.Helper()
+		r := d.run(t, "", "reconcile", "--period", "2026-03", "--grace", "1ns", "--deep")
+		for _, line := range want {
+			if !strings.Contains(strings.Join(strings.Fields(r.stdout), " "), line) {
+				t.Errorf("%s: no %q", when, line)
+			}
+		}
+		if r.code != 0 {
+			t.Errorf("%s: exit %d\n%s\n%s", when, r.code, r.stdout, r.stderr)
+		}
+	}
+	d.produce("orders", orderJSON)
+	d.produce("payments", paymentJSON)
+	d.outcomes(2)
+	d.produce("refunds", refundJSON)
+	d.outcomes(3)
+	agrees("posted", "matched 3")
+	file := filepath.Join(t.TempDir(), "plan.json")
+	d.must("rollback", "plan", "--ids", "O1", "--workflow", "order", "--out", file)
+	d.must("rollback", "apply", file, "--apply", "--reason", "wrong tax")
+	d.outcomes(6)
+	agrees("taken back", "ignored 3")
+	d.must("rollback", "redrive", file, "--apply", "--reason", "mapping mended")
+	d.must("resume", "--organization", "demo", "--force")
+	d.outcomes(9)
+	agrees("posted anew", "matched 3")
+}
