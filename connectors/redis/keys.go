@@ -41,6 +41,7 @@ func (k keyspace) budgetFree() string            { return k.prefix + "budget:fre
 func (k keyspace) token() string                 { return k.prefix + "token" }
 func (k keyspace) tokenLease() string            { return k.prefix + "token:lease" }
 func (k keyspace) tokenRefusal() string          { return k.prefix + "token:refusal" }
+func (k keyspace) lease(name string) string      { return k.prefix + "lease:" + name }
 func (k keyspace) cache(kind, key string) string { return k.prefix + "cache:" + kind + ":" + key }
 
 // Patterns of the channels of every organisation.

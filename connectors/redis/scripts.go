@@ -40,6 +40,8 @@ var (
 	pauseLua string
 	//go:embed unlease.lua
 	unleaseLua string
+	//go:embed extend.lua
+	extendLua string
 	//go:embed switches.lua
 	switchesLua string
 	//go:embed report.lua
@@ -58,10 +60,11 @@ var (
 	budgetScript   = newScript("budget", budgetLua)
 	pauseScript    = newScript("pause", pauseLua)
 	unleaseScript  = newScript("unlease", unleaseLua)
+	extendScript   = newScript("extend", extendLua)
 	switchesScript = newScript("switches", switchesLua)
 	reportScript   = newScript("report", reportLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript, reportScript}
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript, reportScript, extendScript}
 )
 
 // script is a Lua script that the server knows by its hash.

@@ -83,15 +83,11 @@ func (s *TokenStore) Lease(ctx context.Context, org, owner string, ttl time.Dura
 	if err := checkOrganization(org); err != nil {
 		return false, fmt.Errorf("leasing the token refresh: %w", err)
 	}
-	// SET NX alone would answer "taken" to a repetition of itself; with GET it says by whom.
-	holder, err := s.c.rdb.SetArgs(ctx, keysOf(org).tokenLease(), owner, redis.SetArgs{Mode: "NX", Get: true, TTL: max(time.Millisecond, ttl)}).Result()
-	if errors.Is(err, redis.Nil) {
-		return true, nil
-	}
+	ok, err := s.c.lease(ctx, keysOf(org).tokenLease(), owner, ttl)
 	if err != nil {
 		return false, fmt.Errorf("leasing the token refresh of %s: %w", org, err)
 	}
-	return holder == owner, nil
+	return ok, nil
 }
 
 // Unlease gives the lease back; nothing happens if it is somebody else's by now.

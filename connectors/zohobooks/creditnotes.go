@@ -222,6 +222,16 @@ func (c *Client) RefundCreditNote(ctx context.Context, id string, req *RefundReq
 	return a.Refund, nil
 }
 
+// ListRefunds walks the refund entries of all credit notes, 200 a call; filters are not documented.
+func (c *Client) ListRefunds(ctx context.Context, opts *ListOptions) iter.Seq2[Refund, error] {
+	var o ListOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.path = creditNotes + "/refunds"
+	return list(ctx, c, o.path, &o, func() listAnswer[Refund] { return new(creditRefundsAnswer) })
+}
+
 // ListCreditNoteRefunds gives all refunds of a credit note. One call per 200.
 func (c *Client) ListCreditNoteRefunds(ctx context.Context, id string) ([]Refund, error) {
 	return c.refunds(ctx, creditNotes, id, func() listAnswer[Refund] { return new(creditRefundsAnswer) })

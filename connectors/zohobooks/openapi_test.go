@@ -244,6 +244,7 @@ func everyCall() map[string]func(ctx context.Context, c *zohobooks.Client) error
 		"CreditNoteInvoices":    func(ctx context.Context, c *zohobooks.Client) error { return err1(c.CreditNoteInvoices(ctx, id)) },
 		"RefundCreditNote":      func(ctx context.Context, c *zohobooks.Client) error { return err1(c.RefundCreditNote(ctx, id, refund)) },
 		"ListCreditNoteRefunds": func(ctx context.Context, c *zohobooks.Client) error { return err1(c.ListCreditNoteRefunds(ctx, id)) },
+		"ListRefunds":           func(ctx context.Context, c *zohobooks.Client) error { return err1(collect(c.ListRefunds(ctx, nil))) },
 		"VoidCreditNote":        func(ctx context.Context, c *zohobooks.Client) error { return c.VoidCreditNote(ctx, id) },
 		"DeletePaymentRefund":   func(ctx context.Context, c *zohobooks.Client) error { return c.DeletePaymentRefund(ctx, id, id) },
 		"DeleteCreditNoteRefund": func(ctx context.Context, c *zohobooks.Client) error {

@@ -31,7 +31,9 @@ type Payment struct {
 	BankChargesAccountID string            `json:"bank_charges_account_id"`
 	CreatedTime          string            `json:"created_time"`
 	Status               string            `json:"payment_status"`
-	BaseAmount           Amount            `json:"bcy_amount"` // list rows only
+	BaseAmount           Amount            `json:"bcy_amount"`          // list rows only
+	BaseRefunded         Amount            `json:"bcy_refunded_amount"` // list rows only
+	LastModified         string            `json:"last_modified_time"`  // list rows only
 }
 
 // Field is the value of a custom field, and whether it was answered.

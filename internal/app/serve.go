@@ -136,7 +136,7 @@ func (s *Service) state(ctx context.Context) telemetry.State {
 		gates = job.Gates()
 	}
 	for _, name := range s.cfg.OrganizationNames() {
-		o := telemetry.OrganizationState{Name: name, MinuteRemaining: -1, DayRemaining: -1, TokenExpiresIn: -1, ReconciledAgo: -1}
+		o := telemetry.OrganizationState{Name: name, MinuteRemaining: -1, DayRemaining: -1, TokenExpiresIn: -1, ReconciledAgo: s.reconciledAgo(ctx, name)}
 		if b, err := s.store.Budget.State(ctx, name); err == nil {
 			o.MinuteRemaining = b.Left
 			if b.DayLimit > 0 {

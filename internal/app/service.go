@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,8 @@ type Options struct {
 	Observe func(*schemas.Outcome)
 	// RedisSkipServerCheck leaves out the check of the server's eviction policy where the server can't tell, as miniredis.
 	RedisSkipServerCheck bool
+	// ReconcileLook is how often it is asked whether a scheduled reconciliation is due. Default 1 min.
+	ReconcileLook time.Duration
 }
 
 // Service is booksync, built and not yet running.
@@ -162,6 +165,7 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
 	watchers.Go(func() { s.watchLocks(watching, job, orgs) })
+	watchers.Go(func() { s.reconcileBySchedule(watching, slices.Clone(orgs)) })
 	defer watchers.Wait()
 	defer stopWatching()
 	return s.consume(ctx, job, hurry, wake)

@@ -196,6 +196,9 @@ func (c *Config) needKafka(p *problems) {
 	if c.Topics.Audit == "" {
 		p.add("topics.audit", "", "", "empty")
 	}
+	if c.Topics.Reconciliations == "" {
+		p.add("topics.reconciliations", "", "", "empty")
+	}
 	if len(c.Topics.Sources()) == 0 {
 		p.add("topics", "", "", "there is no topic to read")
 	}
