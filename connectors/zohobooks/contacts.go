@@ -67,6 +67,9 @@ type ContactRequest struct {
 	TaxRegNo        string          `json:"tax_reg_no,omitempty"`
 	PlaceOfContact  string          `json:"place_of_contact,omitempty"`
 	CountryCode     string          `json:"country_code,omitempty"`
+	LegalName       string          `json:"legal_name,omitempty"`
+	IsTaxable       *bool           `json:"is_taxable,omitempty"`
+	TaxExemptionID  string          `json:"tax_exemption_id,omitempty"` // with IsTaxable false
 	ContactPersons  []ContactPerson `json:"contact_persons,omitempty"`
 	BillingAddress  *Address        `json:"billing_address,omitempty"`
 	ShippingAddress *Address        `json:"shipping_address,omitempty"`
@@ -90,6 +93,7 @@ type Address struct {
 	Street2   string `json:"street2,omitempty"`
 	City      string `json:"city,omitempty"`
 	State     string `json:"state,omitempty"`
+	StateCode string `json:"state_code,omitempty"`
 	Zip       string `json:"zip,omitempty"`
 	Country   string `json:"country,omitempty"`
 	Phone     string `json:"phone,omitempty"`

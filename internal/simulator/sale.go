@@ -162,7 +162,7 @@ func (b *books) readLine(v *value, l *line, s *sale) *failure {
 		return f
 	}
 	l.invoice, l.invoiceLine = v.id("invoice_id"), v.id("invoice_item_id")
-	l.extra = v.extras(nil, []string{"hsn_or_sac", "location_id", "product_type"})
+	l.extra = v.extras(nil, []string{"hsn_or_sac", "location_id", "product_type", "tax_treatment_code"})
 	return nil
 }
 
