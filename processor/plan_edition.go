@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -47,6 +48,24 @@ func (o *Organization) homeCountry() string {
 		return o.Country
 	}
 	return editionCountry[o.Edition]
+}
+
+// Home is where an organisation is registered, as Zoho codes it, from what is configured: countries and states are taken by
+// code or name; without a country it's the edition's.
+func Home(edition, country, stateName string) (homeCountry, homeState string, err error) {
+	if homeCountry = editionCountry[edition]; country != "" {
+		if homeCountry = countryCode(country); homeCountry == "" {
+			return "", "", fmt.Errorf("%q is not a country", country)
+		}
+	}
+	if stateName == "" {
+		return homeCountry, "", nil
+	}
+	s, ok := stateOf(homeCountry, stateName)
+	if !ok {
+		return "", "", fmt.Errorf("%q is not a state that is known of the country %q", stateName, homeCountry)
+	}
+	return homeCountry, s.code, nil
 }
 
 var editionCountry = map[string]string{"us": "US", "uk": "GB", "in": "IN", "au": "AU", "ca": "CA", "za": "ZA", "ke": "KE", "mx": "MX"}
