@@ -2,6 +2,7 @@ package processor
 
 import (
 	"strings"
+	"time"
 
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/text/unicode/norm"
@@ -11,9 +12,9 @@ import (
 )
 
 // planContact plans the contact of a customer in one currency; Zoho fixes a contact's currency, so another currency means
-// another contact. The same party always gives the same plan. The request carries the key but no origin: a contact comes
-// from the first of many events.
-func planContact(p *schemas.Party, currency string, org *Organization) contactPlan {
+// another contact. The same party always gives the same plan. The origin field says what was written, and as of when the
+// event happened.
+func planContact(p *schemas.Party, currency string, org *Organization, at time.Time) contactPlan {
 	email := emailOf(p.Email)
 	key := contactKey(p, currency)
 	t := treatmentOf(p, org)
@@ -33,7 +34,6 @@ func planContact(p *schemas.Party, currency string, org *Organization) contactPl
 		BillingAddress:  planAddress(p.BillingAddress),
 		ShippingAddress: planAddress(p.ShippingAddress),
 		ContactPersons:  contactPersons(p, email, countryOf(p)),
-		CustomFields:    customFields(org.Fields.Contact, key, ""),
 	}
 	if req.CompanyName != "" || taxNumber(p.TaxNumber) != "" {
 		req.CustomerSubType = "business"
@@ -51,7 +51,9 @@ func planContact(p *schemas.Party, currency string, org *Organization) contactPl
 		no := false
 		req.IsTaxable, req.TaxExemptionID = &no, t.exemption
 	}
-	return contactPlan{Key: key, Request: req}
+	plan := contactPlan{Key: key, Request: req, At: unixMilli(at), Raw: rawHash(p)}
+	req.CustomFields = customFields(org.Fields.Contact, key, contactOrigin(plan.sent(), plan.At))
+	return plan
 }
 
 // contactKey identifies a contact: the customer's id, else the e-mail address and, so that two customers who share one are
