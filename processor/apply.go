@@ -46,6 +46,9 @@ func (a *attempt) apply() *ending {
 		return &ending{park: park}
 	}
 	a.result.documents = a.prog.Documents
+	if end := a.fillRate(); end != nil {
+		return end
+	}
 	switch {
 	case a.workflow == WorkflowPayment:
 		return a.applyPayment()

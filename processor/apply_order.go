@@ -103,7 +103,7 @@ func (a *attempt) invoiceDocument(inv *zohobooks.Invoice) schemas.Document {
 	return schemas.Document{
 		Type: "invoice", ID: inv.InvoiceID, Number: inv.InvoiceNumber, URL: a.documentURL("invoices", inv.InvoiceID),
 		Status: inv.Status, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Balance: inv.Balance.Decimal,
-		BaseTotal: optional(inv.BaseTotal.Decimal),
+		BaseTotal: a.inBase(inv.BaseTotal, inv.Total, inv.CurrencyCode, inv.ExchangeRate),
 	}
 }
 

@@ -130,7 +130,12 @@ func phoneOf(s, country string) string {
 		return ""
 	}
 	if n, err := phonenumbers.Parse(s, country); err == nil && phonenumbers.IsValidNumber(n) {
-		return clean(phonenumbers.Format(n, phonenumbers.INTERNATIONAL), maxPhone)
+		extension := n.GetExtension()
+		n.Extension = nil // Format would write it in words that this doesn't read again
+		if extension != "" {
+			extension = " x " + extension
+		}
+		return clean(phonenumbers.Format(n, phonenumbers.INTERNATIONAL)+extension, maxPhone)
 	}
 	return s
 }

@@ -41,7 +41,7 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 		CustomFields:   customFields(org.Fields.Invoice, "order:"+o.OrderID, origin),
 	}
 	s.editionFields(req, t)
-	if o.Currency != org.BaseCurrency {
+	if o.Currency != org.BaseCurrency && o.ExchangeRate.Valid {
 		req.ExchangeRate = zohobooks.NewAmount(o.ExchangeRate.Decimal)
 	}
 	plan := &invoicePlan{Request: req, TrueDate: trueDate, Skip: o.Totals.Gross.Sign() == 0 && org.ZeroTotal == "skip"}

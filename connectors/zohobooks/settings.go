@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 )
 
 // Organization is a company as the list of organisations answers it.
@@ -113,6 +114,41 @@ func (a *currenciesAnswer) context() pageContext { return a.Page }
 // ListCurrencies walks the currencies, 200 a call.
 func (c *Client) ListCurrencies(ctx context.Context, opts *ListOptions) iter.Seq2[Currency, error] {
 	return list(ctx, c, "/settings/currencies", opts, func() listAnswer[Currency] { return new(currenciesAnswer) })
+}
+
+// ExchangeRate is a currency's rate to the base currency from a day on.
+type ExchangeRate struct {
+	EffectiveDate string `json:"effective_date"` // yyyy-mm-dd
+	Rate          Amount `json:"rate"`
+}
+
+type ratesAnswer struct {
+	head
+	Rates []ExchangeRate `json:"exchange_rates"`
+}
+
+func (a *ratesAnswer) complete() bool { return a.Rates != nil }
+
+// ExchangeRateOn is the rate of a currency (by Zoho's id) on a day (yyyy-mm-dd): the last one set until then, zero when there is none. One call.
+func (c *Client) ExchangeRateOn(ctx context.Context, currencyID, day string) (Amount, error) {
+	path, err := item("/settings/currencies", currencyID, "/exchangerates")
+	if err != nil {
+		return Amount{}, err
+	}
+	var a ratesAnswer
+	err = c.do(ctx, &call{
+		method: http.MethodGet, resource: "/settings/currencies/{id}/exchangerates", path: path, query: url.Values{"from_date": {day}}.Encode(),
+	}, &a)
+	if err != nil {
+		return Amount{}, err
+	}
+	var last ExchangeRate
+	for _, r := range a.Rates { // Zoho may answer all of them
+		if r.EffectiveDate <= day && r.EffectiveDate >= last.EffectiveDate {
+			last = r
+		}
+	}
+	return last.Rate, nil
 }
 
 // TransactionLock is a date up to which a module's transactions are locked.
