@@ -57,6 +57,9 @@ func (b *books) fillSale(c *call, s *sale, entity string) *failure {
 		}
 		s.lines = lines
 	}
+	if f := b.checkSaleEdition(c, s, entity); f != nil {
+		return f
+	}
 	fields, f := b.mergeFields(entity, s.fields, v.list("custom_fields"))
 	if f != nil {
 		return f
