@@ -51,14 +51,14 @@ func (o *Organization) homeCountry() string {
 }
 
 // Home is where an organisation is registered, as Zoho codes it, from what is configured: countries and states are taken by
-// code or name; without a country it's the edition's.
+// code or name; without a country it's the edition's. A state without either has to wait for what Zoho says.
 func Home(edition, country, stateName string) (homeCountry, homeState string, err error) {
 	if homeCountry = editionCountry[edition]; country != "" {
 		if homeCountry = countryCode(country); homeCountry == "" {
 			return "", "", fmt.Errorf("%q is not a country", country)
 		}
 	}
-	if stateName == "" {
+	if stateName == "" || homeCountry == "" {
 		return homeCountry, "", nil
 	}
 	s, ok := stateOf(homeCountry, stateName)

@@ -36,7 +36,7 @@ func (o *Organization) check(p *problems, path string, c *Config) {
 		p.add(path+".base_currency", "", "", "%q is not an ISO 4217 code", clip(o.BaseCurrency))
 	}
 	if _, _, err := processor.Home(o.Edition, o.Country, o.State); err != nil {
-		p.add(path+".state", "", "write countries and states by code or name, and name the country where the edition has several", "%s", err.Error())
+		p.add(path+".state", "", "write countries and states by code or name", "%s", err.Error())
 	}
 	o.checkTaxes(p, path)
 	o.checkEdition(p, path)
