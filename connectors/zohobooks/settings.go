@@ -73,6 +73,7 @@ type Tax struct {
 	Status       string `json:"status"`
 	IsDefault    bool   `json:"is_default_tax"`
 	IsEditable   bool   `json:"is_editable"`
+	AuthorityID  string `json:"tax_authority_id"` // United States
 }
 
 type taxesAnswer struct {
@@ -88,6 +89,49 @@ func (a *taxesAnswer) context() pageContext { return a.Page }
 // ListTaxes walks the active taxes and tax groups, 200 a call.
 func (c *Client) ListTaxes(ctx context.Context, opts *ListOptions) iter.Seq2[Tax, error] {
 	return list(ctx, c, "/settings/taxes", opts, func() listAnswer[Tax] { return new(taxesAnswer) })
+}
+
+type taxGroupAnswer struct {
+	head
+	Group *struct {
+		ID    string `json:"tax_group_id"`
+		Taxes []Tax  `json:"taxes"`
+	} `json:"tax_group"`
+}
+
+func (a *taxGroupAnswer) complete() bool { return a.Group != nil && a.Group.ID != "" }
+
+// TaxGroup gives the taxes of a group, in Zoho's order. One call.
+func (c *Client) TaxGroup(ctx context.Context, id string) ([]Tax, error) {
+	var a taxGroupAnswer
+	if err := c.one(ctx, http.MethodGet, "/settings/taxgroups", id, "", nil, &a); err != nil {
+		return nil, err
+	}
+	return a.Group.Taxes, nil
+}
+
+// TaxExemption is a reason why a customer or an item is not taxed.
+type TaxExemption struct {
+	ID   string `json:"tax_exemption_id"`
+	Code string `json:"tax_exemption_code"`
+	Type string `json:"type"` // customer, item
+}
+
+type exemptionsAnswer struct {
+	head
+	Exemptions []TaxExemption `json:"tax_exemptions"`
+}
+
+func (a *exemptionsAnswer) complete() bool { return a.Exemptions != nil }
+
+// TaxExemptions lists the exemptions; not every edition has them. One call.
+func (c *Client) TaxExemptions(ctx context.Context) ([]TaxExemption, error) {
+	var a exemptionsAnswer
+	const path = "/settings/taxexemptions"
+	if err := c.do(ctx, &call{method: http.MethodGet, resource: path, path: path}, &a); err != nil {
+		return nil, err
+	}
+	return a.Exemptions, nil
 }
 
 // Currency is one that the organisation has set up.
