@@ -58,7 +58,7 @@ nothing installed. Exit code 1 if the ledger is not that of the events, or anyth
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.Orders, "orders", 200, "`number` of orders; payments and refunds follow from it")
-	f.StringVar(&o.Edition, "edition", "", "Zoho `edition` of the company and its customers: "+strings.Join(demo.Editions(), ", ")+" (default: a plain US company)")
+	f.StringVar(&o.Edition, "edition", "", "company of this `edition`: "+strings.Join(demo.Editions(), ", ")+" (default: a plain US one)")
 	f.Int64Var(&o.Seed, "seed", 1, "seed of everything that is random")
 	f.BoolVar(&o.Faults, "faults", false, "make Zoho fail now and then")
 	f.IntVar(&o.Replicas, "replicas", 0, "`number` of services that share the work (default 1; 2 with --faults)")
