@@ -62,6 +62,9 @@ func ExplainOrder(o *schemas.Order, org *Organization) Explanation {
 	if org.InvoicePolicy != "draft" {
 		e.Requests = append(e.Requests, Request{Call: "POST /invoices/status/sent", When: "together with up to 24 other invoices"})
 	}
+	if o.Currency != org.BaseCurrency && !o.ExchangeRate.Valid {
+		e.Notes = append(e.Notes, "exchange_rate is added: Zoho's of the day, which is read once")
+	}
 	e.Notes = append(e.Notes, fmt.Sprintf("Zoho must answer a total of %s with %s tax", plan.Total, plan.Tax))
 	if !plan.Difference.IsZero() {
 		e.Notes = append(e.Notes, fmt.Sprintf("%s of rounding goes into the adjustment, and into the outcome's difference", plan.Difference))

@@ -80,6 +80,9 @@ func (o *Organization) checkTaxes(p *problems, path string) {
 		if (place == "intra" || place == "inter") && o.State == "" {
 			p.add(at, "", "set the organisation's state", "without the organisation's state nothing is %s-state", place)
 		}
+		if !slices.Contains([]string{"", "intra", "inter", "export"}, t.Supply) {
+			p.add(at+".supply", "", "", "%q is none of intra, inter, export", clip(t.Supply))
+		}
 		if (t.TaxID == "") == (t.ExemptionID == "") {
 			p.add(at, "", "", "needs either tax_id or exemption_id")
 		}

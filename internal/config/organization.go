@@ -124,7 +124,7 @@ type TaxTarget struct {
 	ReverseCharge bool `yaml:"reverse_charge"`
 	// Only for supplies of this kind, others are rejected: `intra` (CGST and SGST), `inter` (IGST) or `export`; empty: any.
 	// Default empty.
-	Supply string `yaml:"supply" enum:",intra,inter,export"`
+	Supply string `yaml:"supply"`
 	// Zoho's id of the tax authority that it goes to; us edition only. Default empty.
 	AuthorityID string `yaml:"authority_id"`
 	// Zoho's tax_treatment_code, why supplies are out of scope; gcc edition only. Default empty.
