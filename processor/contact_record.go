@@ -66,9 +66,9 @@ func readContactRecord(b []byte, revision int64) *contactRecord {
 }
 
 // seen is the record after an event that changes nothing.
-func (r *contactRecord) seen(plan *contactPlan) *contactRecord {
+func (r *contactRecord) seen(at int64, raw string) *contactRecord {
 	now := *r
-	now.At, now.Raw = max(r.At, plan.At), plan.Raw
+	now.At, now.Raw = max(r.At, at), raw
 	return &now
 }
 

@@ -19,7 +19,7 @@ func (a *attempt) keepInStep(known *contactRecord, plan *contactPlan) (string, *
 	for range 2 { // the second look is at what another replica has done meanwhile
 		if !known.changed(plan) {
 			if plan.At > known.At {
-				known = known.seen(plan)
+				known = known.seen(plan.At, plan.Raw)
 				return known.ID, a.rememberContact(plan.Key, known)
 			}
 			a.tenant.contacts.set(plan.Key, known)

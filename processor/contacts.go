@@ -68,12 +68,15 @@ func (a *attempt) contact(party *schemas.Party, currency string) (string, *endin
 	if known := a.tenant.contacts.get(key); known != nil && known.Sent != nil && (raw == known.Raw && at <= known.At || at < known.At) {
 		return known.ID, nil
 	}
-	plan := planContact(party, currency, a.tenant.org(), a.OccurredAt)
-	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheContacts, plan.Key)
+	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheContacts, key)
 	if err != nil {
 		return "", a.storeAway(err)
 	}
 	known := readContactRecord(cached, 0)
+	if known != nil && known.Sent != nil && raw == known.Raw && at >= known.At { // as before: no need to plan
+		return known.ID, a.rememberContact(key, known.seen(at, raw))
+	}
+	plan := planContact(party, currency, a.tenant.org(), a.OccurredAt)
 	if known == nil {
 		var end *ending
 		if known, end = a.claimContact(&plan); end != nil {

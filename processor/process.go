@@ -226,6 +226,7 @@ func (p *Processor) Close() {
 func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
 	a := p.begin(ctx, d)
 	defer a.stopRenewing()
+	defer a.dropAdvance()
 
 	end := a.heldUnread()
 	if end == nil {
@@ -303,6 +304,7 @@ type attempt struct {
 	counter *zohobooks.Counter
 	refused *Rejection // the check's; kept until the claim is known
 	sheet   *sheet     // the order as the check laid it out; nil for what has none
+	advance *advance
 	handle  *ClaimHandle
 	renewal *renewal
 	epoch   *Epoch
