@@ -25,7 +25,7 @@ type contactRecord struct {
 	Raw string `json:"raw,omitempty"`
 	// Sent are hashes of what events said last, by part of the contact; nil where that's not known. Shown are hashes of what
 	// Zoho answered when booksync wrote the part: a part that shows something else was edited by a person.
-	Sent  hashes `json:"sent,omitempty"`
+	Sent  hashes `json:"sent"` // nil and empty are not the same
 	Shown hashes `json:"shown,omitempty"`
 }
 

@@ -74,7 +74,11 @@ func (a *attempt) contact(party *schemas.Party, currency string) (string, *endin
 	}
 	known := readContactRecord(cached, 0)
 	if known != nil && known.Sent != nil && raw == known.Raw && at >= known.At { // as before: no need to plan
-		return known.ID, a.rememberContact(key, known.seen(at, raw))
+		if at > known.At {
+			return known.ID, a.rememberContact(key, known.seen(at, raw))
+		}
+		a.tenant.contacts.set(key, known)
+		return known.ID, nil
 	}
 	plan := planContact(party, currency, a.tenant.org(), a.OccurredAt)
 	if known == nil {

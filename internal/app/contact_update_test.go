@@ -203,3 +203,17 @@ func TestAnotherCurrencyIsAnotherContact(t *testing.T) {
 		t.Errorf("base total %s, want %s", inv.BaseTotal.Decimal, want)
 	}
 }
+
+func TestACustomerWithoutDetailsCostsNoLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.start()
+	for i, o := range w.customerOf("", "", "") {
+		o.Customer = schemas.Party{ID: "c1", BillingAddress: &schemas.Address{}}
+		r := w.one(o)
+		w.posted(r)
+		if got := w.outcome(r).Calls; i > 0 && got != 1 {
+			t.Errorf("order %d took %d calls", i+1, got)
+		}
+	}
+}
