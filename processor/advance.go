@@ -22,15 +22,18 @@ func (a *attempt) prepare() *advance {
 	if a.leaving() || org.mode(a.workflow) != ModeOn || a.p.held(a.Organization, a.workflow) != nil || a.tenant.gate.park(a.class) != nil {
 		return nil // no write is to leave
 	}
-	id := a.tenant.contacts.get(contactKey(&a.order.Customer, a.order.Currency))
-	if id == "" {
-		return nil
+	if a.order.Currency != org.BaseCurrency && !a.order.ExchangeRate.Valid {
+		return nil // the rate is read first
+	}
+	known := a.tenant.contacts.get(contactKey(&a.order.Customer, a.order.Currency))
+	if known == nil || known.Sent == nil || known.Raw != rawHash(&a.order.Customer) {
+		return nil // the contact has to be made or updated first
 	}
 	plan, rej := a.planInvoice(org)
 	if rej != nil || plan.Skip {
 		return nil
 	}
-	plan.Request.CustomerID = id
+	plan.Request.CustomerID = known.ID
 	r := a.tenant.books.TryReserve(zohobooks.WithClass(a.intake, a.class))
 	if r == nil {
 		return nil

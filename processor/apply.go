@@ -14,14 +14,16 @@ import (
 // Steps that write. A step's name stands in the claim while its write is in doubt.
 const (
 	stepContact = "contact"
-	stepInvoice = "invoice"
-	stepRename  = "rename"
-	stepVoid    = "void"
-	stepPayment = "payment"
-	stepCredit  = "credit"
-	stepApply   = "apply"
-	stepRefund  = "refund"
-	stepExcess  = "excess"
+	// stepContactUpdate is of a contact's claim, as stepContact is.
+	stepContactUpdate = "contact update"
+	stepInvoice       = "invoice"
+	stepRename        = "rename"
+	stepVoid          = "void"
+	stepPayment       = "payment"
+	stepCredit        = "credit"
+	stepApply         = "apply"
+	stepRefund        = "refund"
+	stepExcess        = "excess"
 )
 
 // result is what the attempt did, for the outcome and the claim.
@@ -44,6 +46,9 @@ func (a *attempt) apply() *ending {
 		return &ending{park: park}
 	}
 	a.result.documents = a.prog.Documents
+	if end := a.fillRate(); end != nil {
+		return end
+	}
 	switch {
 	case a.workflow == WorkflowPayment:
 		return a.applyPayment()

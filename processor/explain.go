@@ -54,13 +54,16 @@ func ExplainOrder(o *schemas.Order, org *Organization) Explanation {
 		e.Notes = append(e.Notes, "the total is zero and the policy says skip: nothing is posted")
 		return e
 	}
-	contact := planContact(&o.Customer, o.Currency, org)
+	contact := planContact(&o.Customer, o.Currency, org, o.OccurredAt)
 	e.Requests = []Request{
 		{Call: "POST /contacts", When: "once, for a customer not known yet: " + contact.Key, Body: contact.Request},
 		{Call: "POST /invoices", Body: plan.Request},
 	}
 	if org.InvoicePolicy != "draft" {
 		e.Requests = append(e.Requests, Request{Call: "POST /invoices/status/sent", When: "together with up to 24 other invoices"})
+	}
+	if o.Currency != org.BaseCurrency && !o.ExchangeRate.Valid {
+		e.Notes = append(e.Notes, "exchange_rate is added: Zoho's of the day, which is read once")
 	}
 	e.Notes = append(e.Notes, fmt.Sprintf("Zoho must answer a total of %s with %s tax", plan.Total, plan.Tax))
 	if !plan.Difference.IsZero() {

@@ -29,7 +29,7 @@ func planPayment(p *schemas.Payment, org *Organization, orders map[string]*Order
 		LocationID:   org.Locations[p.Location],
 		CustomFields: customFields(org.Fields.Payment, "payment:"+p.PaymentID, origin),
 	}
-	if p.Currency != org.BaseCurrency {
+	if p.Currency != org.BaseCurrency && p.ExchangeRate.Valid {
 		req.ExchangeRate = zohobooks.NewAmount(p.ExchangeRate.Decimal)
 	}
 	if p.Fee != nil && p.Fee.Amount.Sign() > 0 {
@@ -38,7 +38,7 @@ func planPayment(p *schemas.Payment, org *Organization, orders map[string]*Order
 	}
 	plan := &paymentPlan{Request: req, Applied: make(map[string]decimal.Decimal), Excess: p.Amount, TrueDate: trueDate}
 	for _, al := range allocations(p) {
-		if r := plan.allocate(al, p, orders[al.OrderID]); r != nil {
+		if r := plan.allocate(al, p, orders[al.OrderID], org); r != nil {
 			return nil, r
 		}
 	}
@@ -46,7 +46,7 @@ func planPayment(p *schemas.Payment, org *Organization, orders map[string]*Order
 }
 
 // allocate applies one order's part.
-func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, st *OrderState) *Rejection {
+func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, st *OrderState, org *Organization) *Rejection {
 	req := plan.Request
 	switch {
 	case st == nil || st.ContactID == "":
@@ -57,7 +57,8 @@ func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, st 
 			req.CustomerID, st.ContactID, al.OrderID)
 	case st.Currency != "" && st.Currency != p.Currency:
 		return reject(classCurrency, "the payment is in %s and the invoice of order %s in %s: send the payment in the invoice's currency, with the "+
-			"amount as settled against it", p.Currency, al.OrderID, st.Currency)
+			"amount as settled against it; only to the organisation's own currency, %s, does a payment's exchange_rate convert it", p.Currency, al.OrderID,
+			st.Currency, org.BaseCurrency)
 	}
 	req.CustomerID = st.ContactID
 	applied := decimal.Min(al.Amount, decimal.Max(st.Balance(), decimal.Zero))

@@ -106,6 +106,9 @@ type Books interface {
 	RefundCreditNote(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListCreditNoteRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)
 
+	// ExchangeRateOn is zero when Zoho has no rate of that day or before.
+	ExchangeRateOn(ctx context.Context, currencyID, day string) (zohobooks.Amount, error)
+
 	Organization(ctx context.Context) (*zohobooks.Organization, error)
 }
 

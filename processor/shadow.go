@@ -97,7 +97,7 @@ func (a *attempt) shadowOrder(s *shadowed) error {
 	if req.DueDate != "" {
 		s.differ("invoice.due_date", req.DueDate, inv.DueDate)
 	}
-	s.differ("invoice.customer_name", planContact(&a.order.Customer, a.order.Currency, org).Request.ContactName, inv.CustomerName)
+	s.differ("invoice.customer_name", planContact(&a.order.Customer, a.order.Currency, org, a.OccurredAt).Request.ContactName, inv.CustomerName)
 	s.differ("invoice.currency", a.order.Currency, inv.CurrencyCode)
 	if a.order.Currency != org.BaseCurrency {
 		s.differAmount("invoice.exchange_rate", req.ExchangeRate.Decimal, inv.ExchangeRate.Decimal)

@@ -136,6 +136,21 @@ func TestEveryProblemIsReportedWithItsPlaceAndAHint(t *testing.T) {
 			"line_targets.GOODS/vat2: needs either", "clearing.Stripe/EUR: gateways are compared in lower case; write stripe/EUR", "clearing.stripe: want gateway/CURRENCY", `fields.invoice.key: "booksync" is not a custom field's API name`,
 			`round_off: "tidy" is not a positive number`, "locked_until: want a day",
 		}},
+		{"a mapping by place", `organizations:
+  a:
+    edition: in
+    state: Atlantis
+    taxes: {gst@intra: {tax_id: 1, supply: within}, "gst@": {tax_id: 2}, "b+a@KA": {tax_id: 3}, ny: {tax_id: 4, authority_id: 5, treatment_code: x}}
+    default_tax: gst
+    line_targets: {GOODS/gst: {account_id: 1}}
+    exemptions: {Resale: 1}
+    exchange_rates: ecb
+`, nil, []string{
+			`a.exchange_rates: "ecb" is none of`, `a.state: "Atlantis" is not a state`, `taxes.b+a@KA: the codes of a combination must be sorted; write a+b@KA`,
+			`taxes.gst@: "gst@" is not a tax code`, `taxes.gst@intra.supply: "within" is none of`, `a.exemptions: contacts of the in edition have no exemption`, `taxes.ny.authority_id: only the us edition`,
+			`taxes.ny.treatment_code: only the gcc edition`, `a.exemptions.Resale: not an exemption`,
+		}},
+		{"places without the organisation's state", "organizations: {a: {taxes: {gst@intra: {tax_id: 1}}}}", nil, []string{"taxes.gst@intra: without the organisation's state nothing is intra-state"}},
 		{"a rate that would take the machine's memory", "organizations: {a: {taxes: {x: {tax_id: 1, rate: 1e999999999}}}}", nil, []string{"organizations.a.taxes.x.rate (f:1): want a plain decimal number"}},
 	}
 	for _, test := range tests {

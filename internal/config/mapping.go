@@ -25,7 +25,7 @@ func (o Organization) Mapping(name string) (processor.Organization, error) {
 			processor.WorkflowOrder: processor.Mode(o.Workflows.Order), processor.WorkflowPayment: processor.Mode(o.Workflows.Payment),
 			processor.WorkflowRefund: processor.Mode(o.Workflows.Refund),
 		},
-		BaseCurrency: o.BaseCurrency, Edition: o.Edition,
+		BaseCurrency: o.BaseCurrency, Edition: o.Edition, Exemptions: o.Exemptions, ExchangeRates: o.ExchangeRates,
 		Taxes:      make(map[string]processor.TaxTarget, len(o.Taxes)),
 		DefaultTax: o.DefaultTax, TaxRequired: o.TaxRequired, TaxRounding: o.TaxRounding,
 		Items: o.Items, LineTargets: make(map[string]processor.LineTarget, len(o.LineTargets)),
@@ -58,8 +58,15 @@ func (o Organization) Mapping(name string) (processor.Organization, error) {
 		}
 		out.TimeZone = zone
 	}
+	var err error
+	if out.Country, out.State, err = processor.Home(o.Edition, o.Country, o.State); err != nil {
+		return processor.Organization{}, err
+	}
 	for code, t := range o.Taxes {
-		target := processor.TaxTarget{TaxID: t.TaxID, ExemptionID: t.ExemptionID, Rate: t.Rate, ReverseCharge: t.ReverseCharge}
+		target := processor.TaxTarget{
+			TaxID: t.TaxID, ExemptionID: t.ExemptionID, Rate: t.Rate, ReverseCharge: t.ReverseCharge,
+			Supply: t.Supply, AuthorityID: t.AuthorityID, TreatmentCode: t.TreatmentCode,
+		}
 		for _, part := range t.Components {
 			target.Components = append(target.Components, processor.TaxComponent(part))
 		}
