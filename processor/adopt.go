@@ -55,6 +55,10 @@ func (a *attempt) wroteInvoice(st *OrderState) bool { return st.Invoice != nil &
 // refunds have added to the state stays.
 func (a *attempt) postedAs(st *OrderState) *ending {
 	inv := st.Invoice
+	if a.takesBack() {
+		return &ending{reject: reject("rejected.conflict", "invoice %s of order %s is in the books, but nobody remembers whether the credit note of what "+
+			"the order takes back is, too: look for %s, and make or apply it by hand", inv.Number, a.orderID, returnedKey(a.orderID))}
+	}
 	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.document(schemas.Document{
 		Type: "invoice", ID: inv.ID, Number: inv.Number, URL: a.documentURL("invoices", inv.ID), Status: inv.Status, Date: inv.Date,

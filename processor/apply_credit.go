@@ -10,12 +10,17 @@ import (
 	"github.com/booksync/booksync/schemas"
 )
 
-// credit creates this event's credit note and applies what no money was returned for.
+// credit creates this event's credit note and applies what no money was returned for. intent is the order's state as it will
+// be; nil of an order, whose claim is this event's own.
 func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState, *ending) {
 	cr := a.prog.Credit
 	if cr == nil {
-		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
-			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
+		var intents map[string]*OrderState
+		if intent != nil {
+			intents = map[string]*OrderState{a.orderID: intent}
+		}
+		note, end := keyedCreate(a, stepCredit, intents,
+			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference, plan.Key) },
 			func(n *zohobooks.CreditNote) *ending {
 				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), a.creditDocument(n))
 			},
@@ -52,8 +57,8 @@ func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {
 }
 
 // findCredit finds this event's credit note by its reference; the key in the document decides.
-func (a *attempt) findCredit(reference string) (*zohobooks.CreditNote, error) {
-	field, key := a.tenant.org().Fields.CreditNote.Key, a.ref.key()
+func (a *attempt) findCredit(reference, key string) (*zohobooks.CreditNote, error) {
+	field := a.tenant.org().Fields.CreditNote.Key
 	var rows []zohobooks.CreditNote
 	if err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindCreditNotesByReference(ctx, reference)

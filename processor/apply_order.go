@@ -37,7 +37,10 @@ func (a *attempt) applyOrder() *ending {
 		return end
 	}
 	plan.Request.CustomerID = st.ContactID
-	inv, end := a.invoice(plan)
+	inv, end := a.invoiceBefore(plan)
+	if inv == nil && end == nil {
+		inv, end = a.invoice(plan)
+	}
 	if end != nil {
 		if end.reject != nil && customerGone[end.reject.Code] && a.w.contactRevision == 0 {
 			if gone := a.forgetContact(&o.Customer, o.Currency); gone != nil {
@@ -66,7 +69,7 @@ func (a *attempt) applyOrder() *ending {
 	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.document(a.invoiceDocument(inv))
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
-	return nil
+	return a.takeBack(plan, inv, st)
 }
 
 // invoice creates the order's invoice, or takes the one that an earlier attempt of this delivery created: that its

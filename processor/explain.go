@@ -62,6 +62,9 @@ func ExplainOrder(o *schemas.Order, org *Organization) Explanation {
 	if org.InvoicePolicy != "draft" {
 		e.Requests = append(e.Requests, Request{Call: "POST /invoices/status/sent", When: "together with up to 24 other invoices"})
 	}
+	if c := plan.Returned; c != nil {
+		e.credit(c)
+	}
 	e.Notes = append(e.Notes, fmt.Sprintf("Zoho must answer a total of %s with %s tax", plan.Total, plan.Tax))
 	if !plan.Difference.IsZero() {
 		e.Notes = append(e.Notes, fmt.Sprintf("%s of rounding goes into the adjustment, and into the outcome's difference", plan.Difference))
@@ -142,10 +145,7 @@ func postedAndPaid(o *schemas.Order, plan *invoicePlan) *OrderState {
 
 func (e *Explanation) refund(plan *refundPlan) {
 	if c := plan.Credit; c != nil {
-		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes", Body: c.Request})
-		if c.Apply.IsPositive() {
-			e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/invoices", Body: map[string]decimal.Decimal{"amount_applied": c.Apply}})
-		}
+		e.credit(c)
 	}
 	if plan.FromCredit != nil {
 		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/refunds", Body: plan.FromCredit})
@@ -155,6 +155,13 @@ func (e *Explanation) refund(plan *refundPlan) {
 	}
 	for _, x := range plan.FromExcess {
 		e.Requests = append(e.Requests, Request{Call: "POST /customerpayments/" + x.PaymentDocumentID + "/refunds", Body: x.Request})
+	}
+}
+
+func (e *Explanation) credit(c *creditPlan) {
+	e.Requests = append(e.Requests, Request{Call: "POST /creditnotes", Body: c.Request})
+	if c.Apply.IsPositive() {
+		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/invoices", Body: map[string]decimal.Decimal{"amount_applied": c.Apply}})
 	}
 }
 

@@ -86,7 +86,7 @@ type PaymentState struct {
 
 // CreditState is one credit note of this order.
 type CreditState struct {
-	Key        string          `json:"key"` // refund:R1 or cancel:O1
+	Key        string          `json:"key"` // refund:R1, cancel:O1 or returned:O1
 	DocumentID string          `json:"document_id"`
 	Number     string          `json:"number"`
 	Total      decimal.Decimal `json:"total"`
@@ -125,11 +125,13 @@ func (s *OrderState) Balance() decimal.Decimal {
 	return b
 }
 
-// Credited is the value of all credit notes.
+// Credited is the value of all credit notes that take back something of the invoice: not of what the order took back itself.
 func (s *OrderState) Credited() decimal.Decimal {
 	sum := decimal.Zero
 	for _, c := range s.Credits {
-		sum = sum.Add(c.Total)
+		if !hasReturnedKey(c.Key) {
+			sum = sum.Add(c.Total)
+		}
 	}
 	return sum
 }

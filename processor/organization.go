@@ -95,6 +95,8 @@ type TaxTarget struct {
 type TaxComponent struct {
 	Name string
 	Rate decimal.Decimal // percent
+	// Compound: computed on the untaxed amount and the group's other taxes together.
+	Compound bool
 }
 
 // LineTarget is the item, or the revenue account, that a line is booked on.

@@ -48,6 +48,9 @@ type invoicePlan struct {
 	TrueDate string
 	// Lines are the request's lines in order, as they'll be remembered; InvoiceItemID is filled from the answer.
 	Lines []InvoiceLine
+	// Returned is the credit note of what the order takes back itself, applied to the invoice; nil where there's none. Total
+	// is then the event's total and that note's.
+	Returned *creditPlan
 	// Skip: nothing to post (a zero total whose policy says skip).
 	Skip bool
 }
@@ -64,7 +67,7 @@ type paymentPlan struct {
 
 // creditPlan creates a credit note and says what becomes of it.
 type creditPlan struct {
-	Key        string // refund:R1 or cancel:O1
+	Key        string // refund:R1, cancel:O1 or returned:O1
 	Request    *zohobooks.CreditNoteRequest
 	Total, Tax decimal.Decimal
 	Lines      []CreditedLine

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -19,6 +20,10 @@ func planCancel(o *schemas.Order, org *Organization, st *OrderState, origin stri
 	inv := st.Invoice
 	if inv == nil || inv.Status == invoiceVoid || st.cancelCredit() != nil {
 		return &cancelPlan{}, nil
+	}
+	if slices.ContainsFunc(st.Credits, func(c CreditState) bool { return hasReturnedKey(c.Key) }) {
+		return nil, reject(classUnsupported, "order %s took something back itself, by a credit note beside its invoice %s: undo both by hand", o.OrderID,
+			inv.Number)
 	}
 	paid := decimal.Zero
 	for i := range st.Payments {

@@ -51,6 +51,9 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 		}
 		req.ExchangeRate = zohobooks.NewAmount(st.ExchangeRate.Decimal)
 	}
+	if r := org.checkRoundOff(co.wanted, st.Currency); r != nil {
+		return nil, r
+	}
 	sh, r := newCreditSheet(co, org, st)
 	if r != nil {
 		return nil, r
@@ -60,6 +63,17 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 	}
 	plan := &creditPlan{Key: co.key, Request: req, Total: co.wanted, TrueDate: co.trueDate}
 	return plan, sh.write(plan)
+}
+
+// checkRoundOff: Zoho rounds the total of a credit note, too, by the organisation's preference, and it has no adjustment: only
+// a whole number of increments can be credited.
+func (o *Organization) checkRoundOff(wanted decimal.Decimal, currency string) *Rejection {
+	increment := o.roundOffIncrement()
+	if rounded := money.ToIncrement(wanted, increment); !rounded.Equal(wanted) {
+		return reject(classTotals, "Zoho's round-off preference (%s) makes %s of a credit note of %s: turn it off in Zoho, or credit a multiple of it",
+			o.RoundOff, amountText(rounded, currency), amountText(wanted, currency))
+	}
+	return nil
 }
 
 // repeatEditionFields gives a credit note the invoice's own tax treatment.
@@ -126,11 +140,7 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 
 // item is the credit line that takes value back from an invoice line: on its item, its account and its tax.
 func (sh *creditSheet) item(l *creditLine, quantity decimal.Decimal) zohobooks.LineItem {
-	amount := sh.amount(l.take)
-	rate := amount.DivRound(quantity, maxRateScale)
-	if !money.Round(rate.Mul(quantity), sh.mode.currency).Equal(amount) {
-		quantity, rate = one, amount
-	}
+	quantity, rate := priced(sh.amount(l.take), quantity, sh.mode.currency)
 	item := zohobooks.LineItem{
 		ItemID: l.inv.ItemID, AccountID: l.inv.AccountID, Name: l.inv.Name,
 		Rate: zohobooks.NewAmount(rate), Quantity: zohobooks.NewAmount(quantity),
@@ -141,6 +151,15 @@ func (sh *creditSheet) item(l *creditLine, quantity decimal.Decimal) zohobooks.L
 		item.TaxExemptionID = l.inv.TaxExemptionID
 	}
 	return item
+}
+
+// priced is the rate at which a quantity comes to amount; once at the amount, where no rate that Zoho keeps does.
+func priced(amount, quantity decimal.Decimal, currency string) (decimal.Decimal, decimal.Decimal) {
+	rate := amount.DivRound(quantity, maxRateScale)
+	if !money.Round(rate.Mul(quantity), currency).Equal(amount) {
+		return one, amount
+	}
+	return quantity, rate
 }
 
 // partScale is how many decimals a quantity in proportion gets: the two that an organisation shows unless it asks for more.

@@ -69,10 +69,13 @@ type InvoiceRequest struct {
 	IsInclusiveTax bool       `json:"is_inclusive_tax"`
 	LineItems      []LineItem `json:"line_items,omitempty"`
 	Adjustment     Amount     `json:"adjustment,omitzero"`
-	// DiscountType is item_level where a line has a discount: without it Zoho takes its organisation's setting.
+	// Discount is of the whole document, with DiscountType entity_level.
+	Discount Amount `json:"discount,omitzero"`
+	// DiscountType is item_level where a line has a discount, entity_level where the document has: without it Zoho takes
+	// its organisation's setting.
 	DiscountType string `json:"discount_type,omitempty"`
-	// DiscountBeforeTax makes the lines' discounts reduce the taxed amount.
-	DiscountBeforeTax     bool          `json:"is_discount_before_tax,omitempty"`
+	// DiscountBeforeTax says whether discounts reduce the taxed amount; nil: there are none.
+	DiscountBeforeTax     *bool         `json:"is_discount_before_tax,omitempty"`
 	AdjustmentDescription string        `json:"adjustment_description,omitempty"`
 	PlaceOfSupply         string        `json:"place_of_supply,omitempty"`
 	GSTTreatment          string        `json:"gst_treatment,omitempty"`

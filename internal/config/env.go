@@ -57,7 +57,7 @@ func (d *decoder) environment(c *Config, environ []string) {
 // Kubernetes sets for a Service named booksync, and what the project's tests are told.
 func foreign(name string) bool {
 	rest := strings.TrimPrefix(name, EnvPrefix)
-	return rest == "CONFIG" || rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_") ||
+	return rest == "CONFIG" || rest == "VECTORS" || rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_") ||
 		strings.HasPrefix(rest, "TEST_")
 }
 

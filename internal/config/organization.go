@@ -115,6 +115,8 @@ type TaxComponent struct {
 	Name string `yaml:"name"`
 	// Percent. Default 0.
 	Rate decimal.Decimal `yaml:"rate"`
+	// A compound tax, computed on the amount and the group's other taxes together. Default false.
+	Compound bool `yaml:"compound"`
 }
 
 // LineTarget is the item, or the revenue account, that lines are booked on.
