@@ -49,7 +49,7 @@ func (s *sheet) net(group []int) {
 	for _, i := range group {
 		l := &s.lines[i]
 		sum = sum.Add(l.base)
-		if l.base.Sign() < 0 {
+		if l.negative() {
 			taken = append(taken, i)
 		} else {
 			sold = append(sold, i)
@@ -95,10 +95,15 @@ func (s *sheet) takeOff(amount decimal.Decimal, from []int) decimal.Decimal {
 	return amount.Sub(take)
 }
 
+// negative says whether the line takes something back.
+func (l *sheetLine) negative() bool {
+	return l.Kind != schemas.LineRounding && (l.Quantity.Sign() < 0 || l.UnitPrice.Sign() < 0)
+}
+
 // invoiced says whether the line is on the invoice; the others are on the credit note, taken off other lines, or rounding.
 func (l *sheetLine) invoiced() bool {
-	return l.Kind != schemas.LineRounding && !l.back && l.base.Sign() >= 0
+	return l.Kind != schemas.LineRounding && !l.back && !l.negative()
 }
 
 // returned says whether the line is on the credit note of what the order takes back.
-func (l *sheetLine) returned() bool { return l.back && l.base.Sign() < 0 }
+func (l *sheetLine) returned() bool { return l.back && l.negative() }

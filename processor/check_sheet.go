@@ -73,7 +73,7 @@ func newSheet(o *schemas.Order, org *Organization) (*sheet, *Rejection) {
 		}
 		if l.Kind == schemas.LineRounding {
 			s.rounding = s.rounding.Add(s.lines[i].base)
-		} else if s.lines[i].base.Sign() < 0 {
+		} else if s.lines[i].negative() {
 			s.returns = true
 		}
 	}
@@ -201,7 +201,7 @@ func (s *sheet) discount(discounts []schemas.Discount) *Rejection {
 		var on []int
 		var limits []decimal.Decimal
 		for j := range s.lines {
-			if s.lines[j].Kind == schemas.LineRounding || s.lines[j].base.Sign() < 0 || len(d.Taxes) > 0 && s.lines[j].code != code {
+			if s.lines[j].Kind == schemas.LineRounding || s.lines[j].negative() || len(d.Taxes) > 0 && s.lines[j].code != code {
 				continue
 			}
 			on, limits = append(on, j), append(limits, s.lines[j].base)

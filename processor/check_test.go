@@ -59,8 +59,29 @@ func TestCheckOrder(t *testing.T) {
 		{"the rate 1 for the own currency", func(o *schemas.Order, _ *Organization) { o.ExchangeRate = optDec("1") }, ""},
 		{"no lines", func(o *schemas.Order, _ *Organization) { o.Lines = nil }, "rejected.unsupported: no lines"},
 		{"the same line twice", func(o *schemas.Order, _ *Organization) { o.Lines = append(o.Lines, o.Lines[0]) }, "rejected.unsupported: twice"},
-		{"a negative quantity", func(o *schemas.Order, _ *Organization) { o.Lines[0].Quantity = dec("-1") }, "rejected.unsupported: quantity -1"},
-		{"a negative price", func(o *schemas.Order, _ *Organization) { o.Lines[0].UnitPrice = dec("-1") }, "rejected.unsupported: send it as a discount"},
+		{"no quantity", func(o *schemas.Order, _ *Organization) { o.Lines[0].Quantity = dec("0") }, "rejected.unsupported: quantity 0"},
+		{"a negative quantity and a negative price", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0].Quantity, o.Lines[0].UnitPrice = dec("-1"), dec("-1")
+		}, "rejected.unsupported: one of them may be negative"},
+		{"something taken back with a positive tax", func(o *schemas.Order, _ *Organization) { o.Lines[0].Quantity = dec("-1") },
+			"rejected.totals: takes back 10.00: its tax must not be positive"},
+		{"something taken back with a discount", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0].UnitPrice, o.Lines[0].Discount = dec("-1"), dec("0.5")
+		}, "rejected.unsupported: takes back -2.00 and has a discount of 0.50"},
+		{"something taken back with a wrong tax", func(o *schemas.Order, _ *Organization) {
+			o.Lines = append(o.Lines, goods("2", "-1", "5", tax("vat20", "20", "-1.10")))
+			o.Totals = schemas.Totals{Net: dec("15"), Tax: dec("2.90"), Gross: dec("17.90")}
+		}, "rejected.totals: tax vat20: 20 % of 20.00 + -5.00 is 3.00 (rounded per line 3.00), but the lines say 2.90"},
+		{"something taken back", func(o *schemas.Order, _ *Organization) {
+			o.Lines = append(o.Lines, goods("2", "-1", "5", tax("vat20", "20", "-1.00")))
+			o.Totals = schemas.Totals{Net: dec("15"), Tax: dec("3"), Gross: dec("18")}
+		}, ""},
+		{"more taken back than sold", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0] = goods("1", "-2", "10", tax("vat20", "20", "-4.00"))
+			o.Totals = schemas.Totals{Net: dec("-20"), Tax: dec("-4"), Gross: dec("-24")}
+		}, "rejected.unsupported: comes to -24.00: it gives back more than it sells; send a refund"},
+		{"negative totals of an order that takes nothing back", func(o *schemas.Order, _ *Organization) { o.Totals.Net = dec("-20") },
+			"rejected.totals: totals.net is -20.00: it must not be negative"},
 		{"a discount larger than its line", func(o *schemas.Order, _ *Organization) { o.Lines[0].Discount = dec("20.01") },
 			"rejected.totals: 20.01 is more than 2 x 10 = 20.00"},
 		{"an amount finer than the minor unit", func(o *schemas.Order, _ *Organization) { o.Totals.Tax = dec("4.001") },
@@ -117,10 +138,22 @@ func TestCheckOrder(t *testing.T) {
 			delete(org.LineTargets, "TIP")
 			o.Lines[0].Kind = schemas.LineTip
 		}, "rejected.account: account for tips"},
-		{"a discount after tax", func(o *schemas.Order, _ *Organization) {
+		{"a discount after tax that the totals don't know", func(o *schemas.Order, _ *Organization) {
 			o.Discounts = []schemas.Discount{{Amount: dec("1"), Code: "XMAS"}}
 		},
-			"rejected.unsupported: XMAS of 1.00 is taken off after tax"},
+			"rejected.totals: lines 20.00 - discounts after tax 1.00 = 19, but totals.net says 20"},
+		{"a discount after tax", func(o *schemas.Order, _ *Organization) {
+			o.Discounts = []schemas.Discount{{Amount: dec("1"), Code: "XMAS"}}
+			o.Totals = schemas.Totals{Net: dec("19"), Tax: dec("4"), Gross: dec("23")}
+		}, ""},
+		{"a compound tax", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0] = goods("1", "1", "100", tax("gst5", "5", "5.00"), tax("qst", "9.5", "9.98"))
+			o.Totals = schemas.Totals{Net: dec("100"), Tax: dec("14.98"), Gross: dec("114.98")}
+		}, ""},
+		{"a compound tax computed as if it were none", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0] = goods("1", "1", "100", tax("gst5", "5", "5.00"), tax("qst", "9.5", "9.50"))
+			o.Totals = schemas.Totals{Net: dec("100"), Tax: dec("14.50"), Gross: dec("114.50")}
+		}, "rejected.totals: tax qst: 9.975 % of 100.00 is 9.98"},
 		{"a discount larger than the order", func(o *schemas.Order, _ *Organization) {
 			o.Discounts = []schemas.Discount{{Amount: dec("21"), BeforeTax: true}}
 		}, "rejected.totals: 21.00, more than the lines it applies to: 20.00"},

@@ -50,7 +50,7 @@ type invoicePlan struct {
 	Lines []InvoiceLine
 	// Returned is the credit note of what the order takes back itself, applied to the invoice; nil where there's none. Total
 	// is then the event's total and that note's.
-	Returned *creditPlan
+	Returned *creditPlan `json:",omitempty"`
 	// Skip: nothing to post (a zero total whose policy says skip).
 	Skip bool
 }

@@ -61,7 +61,7 @@ func company(t testing.TB, edition, currency, zoneName string) *Organization {
 	t.Helper()
 	return &Organization{
 		Name: "acme", ID: "10234695", Live: true, TimeZone: zone(t, zoneName), BaseCurrency: currency, Edition: edition,
-		CurrencyIDs: map[string]string{currency: "cur-" + currency, "EUR": "cur-EUR", "USD": "cur-USD", "JPY": "cur-JPY", "KWD": "cur-KWD"},
+		CurrencyIDs: map[string]string{currency: "cur-" + currency, "EUR": "cur-EUR", "USD": "cur-USD", "JPY": "cur-JPY", "KWD": "cur-KWD", "CLF": "cur-CLF"},
 		Taxes: map[string]TaxTarget{
 			"vat20":     {TaxID: "tax-20", Rate: dec("20")},
 			"vat19":     {TaxID: "tax-19", Rate: dec("19")},
@@ -73,6 +73,12 @@ func company(t testing.TB, edition, currency, zoneName string) *Organization {
 			"state":     {TaxID: "tax-state", Rate: dec("6.25")},
 			"cgst+sgst": {TaxID: "tax-gst18", Rate: dec("18"), Components: []TaxComponent{{Name: "cgst", Rate: dec("9")}, {Name: "sgst", Rate: dec("9")}}},
 			"igst":      {TaxID: "tax-igst18", Rate: dec("18")},
+			"gst5+qst": {TaxID: "tax-gst-qst", Rate: dec("14.5"), Components: []TaxComponent{
+				{Name: "gst5", Rate: dec("5")}, {Name: "qst", Rate: dec("9.5"), Compound: true},
+			}},
+			"city+county+district+region": {TaxID: "tax-four-regions", Rate: dec("9.125"), Components: []TaxComponent{
+				{Name: "region", Rate: dec("6.25")}, {Name: "county", Rate: dec("1")}, {Name: "city", Rate: dec("1.25")}, {Name: "district", Rate: dec("0.625")},
+			}},
 			"city+county+district+state": {TaxID: "tax-four", Rate: dec("9.125"), Components: []TaxComponent{
 				{Name: "state", Rate: dec("6.25")}, {Name: "county", Rate: dec("1")}, {Name: "city", Rate: dec("1.25")}, {Name: "district", Rate: dec("0.625")},
 			}},

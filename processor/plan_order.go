@@ -68,7 +68,7 @@ func (p *invoicePlan) addLines(s *sheet) *Rejection {
 		if !l.invoiced() {
 			continue
 		}
-		rate, discount := l.rate, l.Discount.Add(l.share).Add(l.base.Sub(l.post))
+		rate, discount := l.discounted(s.currency)
 		if discount.Sign() > 0 && s.afterTax.Sign() > 0 {
 			rate, discount = l.post.DivRound(l.Quantity, maxRateScale), decimal.Zero
 			if !money.Round(rate.Mul(l.Quantity), s.currency).Equal(l.post) {
@@ -104,6 +104,20 @@ func (p *invoicePlan) addLines(s *sheet) *Rejection {
 		p.Lines = append(p.Lines, line)
 	}
 	return nil
+}
+
+// discounted are the price and all discounts of an invoiced line. Zoho refuses a discount above quantity x price, and what is
+// free may have a discount above it by less than half a minor unit: then the price is the one that comes to the discount, or none.
+func (l *sheetLine) discounted(currency string) (rate, discount decimal.Decimal) {
+	rate, discount = l.rate, l.Discount.Add(l.share).Add(l.base.Sub(l.post))
+	if discount.Cmp(rate.Mul(l.Quantity)) <= 0 {
+		return rate, discount
+	}
+	rate = discount.DivRound(l.Quantity, maxRateScale)
+	if whole := rate.Mul(l.Quantity); whole.Cmp(discount) < 0 || !money.Round(whole, currency).Equal(discount) {
+		return decimal.Zero, decimal.Zero
+	}
+	return rate, discount
 }
 
 // zohoLines are the lines of the invoice, or of the credit note of what the order takes back, as Zoho taxes them.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
-	"github.com/booksync/booksync/schemas"
 )
 
 const returnedKeyPrefix = "returned:"
@@ -82,7 +81,7 @@ func (s *sheet) less() string {
 	var b strings.Builder
 	for i := range s.lines {
 		l := &s.lines[i]
-		if s.returns && l.base.Sign() < 0 && !l.back && l.Kind != schemas.LineRounding {
+		if l.negative() && !l.back {
 			fmt.Fprintf(&b, "Taken back: %s x %s, %s\n", l.Quantity.Abs(), lineName(l.Line), amountText(l.base, s.currency))
 		}
 	}
