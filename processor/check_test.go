@@ -8,6 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -243,7 +244,7 @@ totals.gross: totals.net 20.00 + totals.tax 4.00 = 24, event says 24.01 (WRONG b
 // Shopify's own sample of an order doesn't add up: its lines make 414.95, its total says 404.95.
 func TestCheckOrderRejectsShopifysSample(t *testing.T) {
 	t.Parallel()
-	raw, err := os.ReadFile(sharedFile(t, "payloads/shopify/orders_create.json"))
+	raw, err := os.ReadFile(testkit.Shared(t, "payloads", "shopify", "orders_create.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

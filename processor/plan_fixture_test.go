@@ -1,8 +1,6 @@
 package processor
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -30,30 +28,6 @@ func instant(s string) time.Time {
 		panic(err)
 	}
 	return t
-}
-
-// sharedFile finds the reference material beside the project; tests without it are skipped.
-func sharedFile(t *testing.T, path string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Skip("no go.mod above the test's folder")
-		}
-		dir = parent
-	}
-	full := filepath.Join(dir, "..", "shared", path)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("reference material is not there: %v", err)
-	}
-	return full
 }
 
 // company is an organisation with everything mapped.

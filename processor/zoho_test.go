@@ -89,8 +89,11 @@ func newZoho(t testing.TB, org *Organization) *zoho {
 }
 
 func (z *zoho) addTax(t simulator.Tax) {
-	if !slices.ContainsFunc(z.org.Taxes, func(have simulator.Tax) bool { return have.Name == t.Name }) {
+	i := slices.IndexFunc(z.org.Taxes, func(have simulator.Tax) bool { return have.Name == t.Name })
+	if i < 0 {
 		z.org.Taxes = append(z.org.Taxes, t)
+	} else if z.org.Taxes[i] != t {
+		z.Fatalf("two taxes %s: %+v and %+v", t.Name, z.org.Taxes[i], t)
 	}
 }
 
