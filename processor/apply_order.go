@@ -50,7 +50,7 @@ func (a *attempt) applyOrder() *ending {
 		}
 		return end
 	}
-	a.compared(plan.Total, inv.Total.Decimal, plan.Difference)
+	a.compared(plan.wanted(o), inv.Total.Decimal, plan.Difference)
 	if end := a.mismatched(inv, plan); end != nil {
 		return end
 	}
@@ -119,27 +119,6 @@ func (a *attempt) markSent(inv *zohobooks.Invoice) *ending {
 	return nil
 }
 
-// mismatched follows the policy where Zoho's total is not the planned one: a difference within the tolerance, or any under
-// the policy `flag`, stays and is named in the outcome; else the invoice gives up its key, is voided, and the order is
-// rejected, so that a mended event can post again.
-func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending {
-	diff := inv.Total.Sub(plan.Total).Abs()
-	org := a.tenant.org()
-	if diff.IsZero() {
-		return nil
-	}
-	a.p.log.Warn("invoice total differs from the order's", "organization", a.Organization, "business_id", a.ref.ID, "invoice_id", inv.InvoiceID)
-	if org.MismatchPolicy != "void" || diff.LessThanOrEqual(tolerance(org, a.order)) {
-		return nil
-	}
-	v := &voidPlan{
-		InvoiceID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal,
-		Fingerprint: a.fingerprint, Planned: plan.Total,
-	}
-	a.prog.Void = v
-	return a.voidOwn(v).or(v.rejection())
-}
-
 // voidPlan is an invoice of booksync's own that is taken back because its total isn't the order's. It's kept with the steps:
 // whoever goes on with them finishes it before anything else.
 type voidPlan struct {
@@ -149,13 +128,14 @@ type voidPlan struct {
 	Total       decimal.Decimal `json:"total"`
 	Tax         decimal.Decimal `json:"tax"`
 	Planned     decimal.Decimal `json:"planned"`
+	PlannedTax  decimal.Decimal `json:"planned_tax"`
 	Fingerprint string          `json:"fingerprint"` // of the event that it was made for
 }
 
 func (v *voidPlan) rejection() *ending {
 	return &ending{reject: reject("rejected.totals",
-		"Zoho Books computed %s, the order says %s: invoice %s was voided by policy; check the tax mapping and the round-off preference",
-		v.Total, v.Planned, v.Number)}
+		"Zoho Books computed %s with the tax %s, the order says %s with %s: invoice %s was voided by policy; check the tax mapping and the "+
+			"round-off preference", v.Total, v.Tax, v.Planned, v.PlannedTax, v.Number)}
 }
 
 // or is the ending itself, or other where there's none.
