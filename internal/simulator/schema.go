@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shopspring/decimal"
 )
 
 // schema lists the fields of a request. A field that is not listed, or is listed for other editions, is refused with
@@ -129,7 +131,7 @@ func isNumber(s string) bool {
 	if len(s) > 40 || strings.ContainsAny(s, "eEnNiIxXpP_") {
 		return false
 	}
-	_, err := strconv.ParseFloat(s, 64)
+	_, err := decimal.NewFromString(s)
 	return err == nil
 }
 
