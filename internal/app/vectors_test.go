@@ -106,7 +106,7 @@ func compareDocument(t *testing.T, w *world, l *simulator.Ledger, d *vectors.Doc
 		t.Fatalf("%d documents, want 1", len(plus))
 	}
 	bases, amounts := make(map[string]decimal.Decimal), make(map[string]decimal.Decimal)
-	total, tax, balance := decimal.Zero, decimal.Zero, decimal.Zero
+	total, tax := decimal.Zero, decimal.Zero
 	add := func(docs []simulator.LedgerDocument, sign decimal.Decimal) {
 		for _, doc := range docs {
 			total, tax = total.Add(doc.Total.Mul(sign)), tax.Add(doc.Tax.Mul(sign))
@@ -121,7 +121,7 @@ func compareDocument(t *testing.T, w *world, l *simulator.Ledger, d *vectors.Doc
 	one := decimal.NewFromInt(1)
 	add(plus, one)
 	add(minus, one.Neg())
-	balance = plus[0].Balance
+	balance := plus[0].Balance
 	if d.Credit {
 		for _, r := range l.Find("refund", "refund:R-"+id) {
 			balance = balance.Add(r.Total) // what was paid back

@@ -53,7 +53,6 @@ type (
 		Category ublCategory `xml:"TaxCategory"`
 	}
 	ublLine struct {
-		ID         string     `xml:"ID"`
 		Invoiced   ublAmount  `xml:"InvoicedQuantity"` // BT-129
 		Credited   ublAmount  `xml:"CreditedQuantity"`
 		Amount     ublAmount  `xml:"LineExtensionAmount"` // BT-131
@@ -169,7 +168,7 @@ func (a *ublAllow) isCharge() bool {
 
 func (l *ublLine) item() item {
 	it := item{
-		id: strings.TrimSpace(l.ID), name: strings.TrimSpace(l.Item.Name), quantity: l.Invoiced.Add(l.Credited.Decimal), price: l.Price.Decimal,
+		name: strings.TrimSpace(l.Item.Name), quantity: l.Invoiced.Add(l.Credited.Decimal), price: l.Price.Decimal,
 		amount: l.Amount.Decimal, codes: l.Item.Category.codes(),
 	}
 	if l.Per.IsPositive() {

@@ -58,12 +58,12 @@ type bill struct {
 
 // item is a line, a charge or an allowance. Allowances have an amount and taxes only.
 type item struct {
-	id, name          string
-	kind              schemas.LineKind
-	quantity, price   decimal.Decimal
-	discount, amount  decimal.Decimal
-	codes             []Category // amounts unset
-	base, taxed, left decimal.Decimal
+	name             string
+	kind             schemas.LineKind
+	quantity, price  decimal.Decimal
+	discount, amount decimal.Decimal
+	codes            []Category      // amounts unset
+	base             decimal.Decimal // after the allowances
 }
 
 // key tells which items are taxed alike.

@@ -39,7 +39,7 @@ type Options struct {
 type Leg struct {
 	Name    string        `json:"name"`
 	Took    time.Duration `json:"-"`
-	Seconds float64       `json:"seconds"` //nolint:forbidigo // no money: how long it took
+	Seconds float64       `json:"seconds"`         //nolint:forbidigo // no money: how long it took
 	Result  string        `json:"result"`          // ok, failed or skipped
 	Why     string        `json:"why,omitempty"`   // of a failed one
 	Calls   int64         `json:"calls,omitempty"` // of Zoho Books, by the service
