@@ -152,6 +152,29 @@ func (l *sheetLine) rates() []decimal.Decimal {
 	return rates
 }
 
+// parts name the taxes that rates are of, by their Zoho id where that's known, else by their name.
+func (l *sheetLine) parts(org *Organization) []string {
+	if len(l.rates()) == 0 {
+		return nil
+	}
+	if len(l.tax.Components) == 0 {
+		return []string{l.tax.TaxID}
+	}
+	parts := make([]string, len(l.tax.Components))
+	for i, c := range l.tax.Components {
+		alone, ok := org.Taxes[c.Name]
+		switch {
+		case c.TaxID != "":
+			parts[i] = c.TaxID
+		case ok && len(alone.Components) == 0 && alone.TaxID != "" && alone.Rate.Equal(c.Rate):
+			parts[i] = alone.TaxID
+		default:
+			parts[i] = "name " + c.Name
+		}
+	}
+	return parts
+}
+
 // effective is what a component comes to of the untaxed amount, in percent: a compound tax is computed on that amount and
 // the group's plain taxes together. 5 % on top of 10 % are 5.5 %.
 func (t *TaxTarget) effective(c TaxComponent) decimal.Decimal {

@@ -137,7 +137,7 @@ func linesFromInvoice(inv *zohobooks.Invoice) []InvoiceLine {
 				l.Gross = l.Gross.Add(t.Amount.Decimal)
 			}
 			if !t.Percentage.IsZero() {
-				l.TaxRates = append(l.TaxRates, t.Percentage.String())
+				l.TaxRates, l.TaxParts = append(l.TaxRates, t.Percentage.String()), append(l.TaxParts, t.TaxID)
 			}
 		}
 		lines[i] = l

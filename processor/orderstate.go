@@ -59,6 +59,7 @@ type InvoiceLine struct {
 	TaxID          string          `json:"tax_id,omitempty"`
 	TaxExemptionID string          `json:"tax_exemption_id,omitempty"`
 	TaxRates       []string        `json:"tax_rates,omitempty"` // percent, one per component
+	TaxParts       []string        `json:"tax_parts,omitempty"` // of a group: which taxes they are
 	HSNOrSAC       string          `json:"hsn_or_sac,omitempty"`
 	Quantity       decimal.Decimal `json:"quantity"`
 	Rate           decimal.Decimal `json:"rate"`

@@ -96,7 +96,9 @@ type TaxTarget struct {
 // TaxComponent is one tax of a tax group.
 type TaxComponent struct {
 	Name string
-	Rate decimal.Decimal // percent
+	// TaxID is its Zoho id; "" where it's not known. A tax that also stands alone, or in other groups, is rounded with them.
+	TaxID string
+	Rate  decimal.Decimal // percent
 	// Compound: computed on the untaxed amount and the group's other taxes together.
 	Compound bool
 }

@@ -101,6 +101,10 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 			plan.Difference = plan.Difference.Add(sh.amount(c.taxLeft - c.tax))
 		}
 	}
+	plan.Tax = plan.Tax.Add(sh.amount(sh.shared))
+	if sh.complete {
+		plan.Difference = plan.Difference.Add(sh.amount(sh.sharedLeft - sh.shared))
+	}
 	for i := range sh.lines {
 		l := &sh.lines[i]
 		if l.take == 0 && l.untaxed == 0 {
@@ -108,6 +112,9 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 		}
 		cl := CreditedLine{
 			InvoiceItemID: l.inv.InvoiceItemID, Amount: sh.amount(l.take), Untaxed: sh.amount(l.untaxed), Gross: sh.amount(l.take + l.taxShare + l.untaxed),
+		}
+		if len(plan.Lines) == 0 && !sh.mode.inclusive {
+			cl.Gross = cl.Gross.Add(sh.amount(sh.shared))
 		}
 		if l.take != 0 {
 			quantity, r := sh.quantity(l)

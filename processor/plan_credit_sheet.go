@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"slices"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/processor/money"
@@ -23,6 +25,10 @@ type creditSheet struct {
 	total    int64 // wanted
 	complete bool  // takes all that's left
 	rounding int64 // what no invoice line carries: part of the invoice's adjustment, or a residue
+	zoho     []zohoLine
+	// shared is what taxes that several cells have come to, rounded once, more or less than the cells' by themselves: of what
+	// is left, and of this credit note.
+	sharedLeft, shared int64
 }
 
 // creditLine is an invoice line.
@@ -46,6 +52,7 @@ type creditCell struct {
 	taxLeft int64
 	want    int64 // of the total, tax included
 	tax     int64 // that the credit note takes back
+	gross   int64 // with it and what is without tax
 }
 
 // grossLeft is what the cell has left, tax included.
@@ -83,7 +90,7 @@ func newCreditSheet(co creditOrder, org *Organization, st *OrderState) (*creditS
 	index := make(map[string]int, len(inv.Lines))
 	for i := range inv.Lines {
 		l := &inv.Lines[i]
-		zoho[i] = zohoLine{amount: l.Amount, taxID: l.TaxID, rates: parseRates(l.TaxRates)}
+		zoho[i] = l.zoho()
 		sh.lines[i] = creditLine{inv: l, left: sh.units(l.Amount), grossLeft: sh.units(l.Gross), quantityLeft: l.Quantity}
 		index[l.InvoiceItemID] = i
 	}
@@ -95,6 +102,8 @@ func newCreditSheet(co creditOrder, org *Organization, st *OrderState) (*creditS
 		c.taxLeft = sh.taxOn(c.left, c.rates)
 		sh.cells = append(sh.cells, c)
 	}
+	sh.zoho = zoho
+	sh.sharedLeft = sh.sharedBy(func(i int) decimal.Decimal { return zoho[i].amount })
 	for i := range st.Credits {
 		sh.subtract(&st.Credits[i], zoho, index)
 	}
@@ -102,6 +111,9 @@ func newCreditSheet(co creditOrder, org *Organization, st *OrderState) (*creditS
 	sh.rounding = left
 	for i := range sh.cells {
 		sh.rounding -= sh.cells[i].grossLeft(sh.mode.inclusive)
+	}
+	if !sh.mode.inclusive {
+		sh.rounding -= sh.sharedLeft
 	}
 	sh.complete = sh.total == left
 	return sh, sh.wish()
@@ -129,6 +141,7 @@ func (sh *creditSheet) subtract(cr *CreditState, zoho []zohoLine, index map[stri
 		l.grossLeft -= sh.units(cl.Gross)
 		l.quantityLeft = l.quantityLeft.Sub(cl.Quantity)
 	}
+	sh.sharedLeft -= sh.sharedBy(func(i int) decimal.Decimal { return sh.amount(taxed[i]) })
 	for i := range sh.cells {
 		c := &sh.cells[i]
 		var base int64
@@ -180,18 +193,13 @@ func (sh *creditSheet) wish() *Rejection {
 
 // absorb takes a negative rounding off the largest cells: without negative lines there's no other place for it.
 func (sh *creditSheet) absorb() {
-	for sh.rounding < 0 {
-		big := 0
-		for i := range sh.cells {
-			if sh.cells[i].want > sh.cells[big].want {
-				big = i
-			}
-		}
-		if len(sh.cells) == 0 || sh.cells[big].want <= 0 {
+	for sh.rounding < 0 && len(sh.cells) > 0 {
+		big := sh.largest()
+		if big.want <= 0 {
 			return
 		}
-		take := min(-sh.rounding, sh.cells[big].want)
-		sh.cells[big].want -= take
+		take := min(-sh.rounding, big.want)
+		big.want -= take
 		sh.rounding += take
 	}
 }
@@ -217,6 +225,28 @@ func (sh *creditSheet) wishLines() *Rejection {
 		}
 	}
 	return nil
+}
+
+// zoho is the line as Zoho taxes it.
+func (l *InvoiceLine) zoho() zohoLine {
+	z := zohoLine{amount: l.Amount, taxID: l.TaxID, rates: parseRates(l.TaxRates), parts: l.TaxParts}
+	if len(z.rates) == 1 {
+		z.parts = []string{l.TaxID}
+	}
+	return z
+}
+
+// sharedBy is what the shared taxes of these amounts, by line, come to more or less than the cells' by themselves.
+func (sh *creditSheet) sharedBy(amount func(i int) decimal.Decimal) int64 {
+	lines := slices.Clone(sh.zoho)
+	for i := range lines {
+		lines[i].amount = amount(i)
+	}
+	off := decimal.Zero
+	for _, t := range sh.mode.shared(lines) {
+		off = off.Add(taxOf(t.base, t.rate, t.whole, sh.mode.inclusive, sh.mode.currency)).Sub(t.apart)
+	}
+	return sh.units(off)
 }
 
 func (sh *creditSheet) text(units int64) string {

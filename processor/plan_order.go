@@ -101,6 +101,9 @@ func (p *invoicePlan) addLines(s *sheet) *Rejection {
 		for _, rate := range l.rates() {
 			line.TaxRates = append(line.TaxRates, rate.String())
 		}
+		if len(line.TaxRates) > 1 {
+			line.TaxParts = l.parts(org)
+		}
 		p.Lines = append(p.Lines, line)
 	}
 	return nil
@@ -125,7 +128,7 @@ func (s *sheet) zohoLines(of func(*sheetLine) bool) []zohoLine {
 	lines := make([]zohoLine, 0, len(s.lines))
 	for i := range s.lines {
 		if l := &s.lines[i]; of(l) {
-			lines = append(lines, zohoLine{amount: l.post, taxID: l.tax.TaxID, rates: l.rates()})
+			lines = append(lines, zohoLine{amount: l.post, taxID: l.tax.TaxID, rates: l.rates(), parts: l.parts(s.org)})
 		}
 	}
 	return lines

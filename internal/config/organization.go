@@ -113,6 +113,8 @@ type TaxTarget struct {
 type TaxComponent struct {
 	// Its name in Zoho. Default empty.
 	Name string `yaml:"name"`
+	// Its tax id in Zoho, where it also stands alone or in other groups: Zoho rounds it once over the document. Default empty.
+	TaxID string `yaml:"tax_id"`
 	// Percent. Default 0.
 	Rate decimal.Decimal `yaml:"rate"`
 	// A compound tax, computed on the amount and the group's other taxes together. Default false.
