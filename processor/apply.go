@@ -21,6 +21,8 @@ const (
 	stepCredit  = "credit"
 	stepApply   = "apply"
 	stepRefund  = "refund"
+	stepNote    = "note"
+	stepUpdate  = "update"
 	stepExcess  = "excess"
 )
 
@@ -169,6 +171,13 @@ func (a *attempt) compared(expected, posted, planned decimal.Decimal) {
 	}
 	if !diff.IsZero() {
 		a.result.difference = decimal.NewNullDecimal(diff)
+	}
+}
+
+// moved says in the outcome that a locked period moved a document to another day than its own (accounting rule 11).
+func (a *attempt) moved(trueDate, day string) {
+	if trueDate != "" {
+		a.result.remark = "dated " + day + ": the true date " + trueDate + " is in a locked period"
 	}
 }
 

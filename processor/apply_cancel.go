@@ -28,7 +28,7 @@ func (a *attempt) applyCancel() *ending {
 		}
 	}
 	a.result.tombstone = true
-	if st.Invoice == nil || st.Invoice.Status == invoiceVoid && a.prog.Cancel == nil {
+	if st.Invoice == nil || len(st.living()) == 0 && a.prog.Cancel == nil {
 		a.result.remark = noInvoice(a.orderID, &OrderState{})
 		if st.Invoice != nil {
 			a.result.remark = "the invoice of order " + a.orderID + " was void already"
@@ -60,9 +60,7 @@ func (a *attempt) applyCancel() *ending {
 		if end := a.void(st.Invoice); end != nil {
 			return end
 		}
-		inv := *st.Invoice
-		inv.Status = "void"
-		gone.Invoice = &inv
+		gone = *gone.withVoid(st.Invoice.ID)
 	case plan.Credit != nil:
 		cr, end := a.credit(plan.Credit, st, (&refundPlan{Credit: plan.Credit}).applied(st, a.ref.key()))
 		if end != nil {

@@ -229,6 +229,12 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	if a.workflow != WorkflowOrder {
 		return nil
 	}
+	if e.State == "sending" && e.Sending.Coordinates != a.coordinates && e.Sending.Revision != a.revision {
+		// Another revision's write is in doubt: its record resolves that.
+		end := a.parkFor(parkDependency, time.Second)
+		end.park.Keys = []string{a.ref.WakeKey(a.Organization)}
+		return end
+	}
 	order := ans.Orders[a.orderID]
 	if a.ref.Role == RoleCancel {
 		switch {
@@ -248,9 +254,9 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	if a.wroteInvoice(st) { // found and adopted by a payment or a refund while this record was in doubt
 		return a.postedAs(st)
 	}
-	if st.Invoice != nil || st.Cancelled {
-		return &ending{reject: reject("rejected.unsupported", "order %s revision %d changes an order that was posted as revision %d: "+
-			"order updates are not supported yet; correct the invoice in Zoho Books by hand", a.orderID, a.revision, e.Revision)}
+	if st.Cancelled {
+		return &ending{reject: reject("rejected.unsupported", "order %s revision %d changes an order that was cancelled as revision %d: "+
+			"send a new order instead", a.orderID, a.revision, e.Revision)}
 	}
 	return nil
 }
@@ -333,6 +339,9 @@ type progress struct {
 	Payment *paymentPlan `json:"payment,omitempty"`
 	Refund  *refundPlan  `json:"refund,omitempty"`
 	Cancel  *cancelPlan  `json:"cancel,omitempty"`
+	// Correction is what a later revision changes, Further its further invoice once it's created.
+	Correction *correctionPlan `json:"correction,omitempty"`
+	Further    *InvoiceState   `json:"further,omitempty"`
 	// Credit is the credit note of this event once it's created.
 	Credit *CreditState `json:"credit,omitempty"`
 	// Void is the invoice that booksync takes back because its total isn't the order's.
@@ -356,6 +365,9 @@ func (p *progress) unplan() {
 	p.Payment = nil
 	if p.Credit == nil && len(p.Done) == 0 {
 		p.Refund, p.Cancel = nil, nil
+	}
+	if p.Correction != nil { // the order's state says what was written of it
+		p.Correction, p.Further, p.Credit, p.Done = nil, nil, nil, nil
 	}
 }
 

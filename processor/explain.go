@@ -150,8 +150,8 @@ func (e *Explanation) refund(plan *refundPlan) {
 	if plan.FromCredit != nil {
 		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/refunds", Body: plan.FromCredit})
 	}
-	if plan.FromCancel != nil {
-		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/" + plan.FromCancelID + "/refunds", Body: plan.FromCancel})
+	for _, n := range plan.FromNotes {
+		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/" + n.NoteID + "/refunds", Body: n.Request})
 	}
 	for _, x := range plan.FromExcess {
 		e.Requests = append(e.Requests, Request{Call: "POST /customerpayments/" + x.PaymentDocumentID + "/refunds", Body: x.Request})

@@ -38,13 +38,13 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 		TaxTreatment:   t.tax,
 		LocationID:     org.Locations[o.Location],
 		Notes:          cleanLines(withTrueDate(o.Notes, trueDate), maxNotes),
-		CustomFields:   customFields(org.Fields.Invoice, "order:"+o.OrderID, origin),
 	}
 	if o.Currency != org.BaseCurrency {
 		req.ExchangeRate = zohobooks.NewAmount(o.ExchangeRate.Decimal)
 	}
 	plan := &invoicePlan{Request: req, TrueDate: trueDate, Skip: o.Totals.Gross.Sign() == 0 && org.ZeroTotal == "skip"}
 	plan.addLines(s)
+	req.CustomFields = customFields(org.Fields.Invoice, "order:"+o.OrderID, withLineMarks(origin, plan.Lines))
 	if r := plan.balance(s); r != nil {
 		return nil, r
 	}

@@ -60,11 +60,17 @@ func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, st 
 			"amount as settled against it", p.Currency, al.OrderID, st.Currency)
 	}
 	req.CustomerID = st.ContactID
-	applied := decimal.Min(al.Amount, decimal.Max(st.Balance(), decimal.Zero))
-	plan.Applied[al.OrderID] = applied
-	if applied.Sign() > 0 {
-		plan.Excess = plan.Excess.Sub(applied)
-		req.Invoices = append(req.Invoices, zohobooks.AppliedInvoice{InvoiceID: st.Invoice.ID, AmountApplied: zohobooks.NewAmount(applied)})
+	parts := st.owing(al.Amount)
+	plan.Applied[al.OrderID] = sumOfParts(parts)
+	plan.Excess = plan.Excess.Sub(plan.Applied[al.OrderID])
+	if further := st.further(parts); further != nil {
+		if plan.Further == nil {
+			plan.Further = make(map[string]map[string]decimal.Decimal, 1)
+		}
+		plan.Further[al.OrderID] = further
+	}
+	for _, p := range parts {
+		req.Invoices = append(req.Invoices, zohobooks.AppliedInvoice{InvoiceID: p.InvoiceID, AmountApplied: zohobooks.NewAmount(p.Amount)})
 	}
 	return nil
 }

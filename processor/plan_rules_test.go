@@ -94,8 +94,8 @@ func did(p *refundPlan) string {
 	if p.FromCredit != nil {
 		parts = append(parts, "return "+p.FromCredit.Amount.String())
 	}
-	if p.FromCancel != nil {
-		parts = append(parts, "return "+p.FromCancel.Amount.String()+" of "+p.FromCancelID)
+	for _, n := range p.FromNotes {
+		parts = append(parts, "return "+n.Request.Amount.String()+" of "+n.NoteID)
 	}
 	for _, e := range p.FromExcess {
 		parts = append(parts, "return "+e.Request.Amount.String()+" of "+e.PaymentDocumentID)

@@ -84,6 +84,7 @@ type Books interface {
 	UpdateInvoiceCustomFields(ctx context.Context, id string, fields []zohobooks.CustomField) error
 	GetInvoice(ctx context.Context, id string) (*zohobooks.Invoice, error)
 	FindInvoicesByCustomField(ctx context.Context, field, value string) ([]zohobooks.Invoice, error)
+	FindInvoicesByReference(ctx context.Context, reference string) ([]zohobooks.Invoice, error)
 	MarkInvoiceSent(ctx context.Context, id string) error
 	MarkInvoicesSent(ctx context.Context, ids []string) error
 	VoidInvoice(ctx context.Context, id string) error

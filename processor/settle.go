@@ -128,6 +128,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		f.State = "rejected"
 		a.prog.Doubt, a.prog.Since = a.inDoubt.step, a.inDoubt.since
 		f.Orders = a.withdrawn()
+		if st := a.corrected(); st != nil {
+			f.Data = st.encode()
+		}
 		a.prog.unplan()
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
@@ -197,9 +200,9 @@ func (a *attempt) written(st *OrderState) *OrderState {
 	st = st.without(key)
 	if a.prog.Credit != nil {
 		cr := *a.prog.Credit
-		cr.Applied, cr.Refunded = decimal.Zero, decimal.Zero
+		cr.Applied, cr.Further, cr.Refunded = decimal.Zero, nil, decimal.Zero
 		if a.prog.did(stepApply) {
-			cr.Applied = a.prog.Credit.Applied
+			cr.Applied, cr.Further = a.prog.Credit.Applied, a.prog.Credit.Further
 		}
 		if a.prog.did(stepRefund) {
 			cr.Refunded = a.prog.Credit.Refunded
@@ -209,8 +212,10 @@ func (a *attempt) written(st *OrderState) *OrderState {
 	if plan == nil {
 		return st
 	}
-	if plan.FromCancel != nil && a.prog.did(stepRefund) {
-		st = st.withRefundFrom(plan.FromCancelID, key, plan.FromCancel.Amount.Decimal)
+	for _, n := range plan.FromNotes {
+		if a.prog.did(stepNote + ":" + n.NoteID) {
+			st = st.withRefundFrom(n.NoteID, key, n.Request.Amount.Decimal)
+		}
 	}
 	for _, ex := range plan.FromExcess {
 		if a.prog.did(stepExcess + ":" + ex.PaymentDocumentID) {
