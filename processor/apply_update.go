@@ -170,14 +170,14 @@ func asWritten(now *zohobooks.Invoice, was *InvoiceState) bool {
 
 // correct writes what the plan says: the further invoice, the credit note, and what of it is applied.
 func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
-	posted := st.ordered().Total.Sub(plan.Matched)
+	posted, difference := st.ordered().Total.Sub(plan.Matched), decimal.Zero
 	if plan.Invoice != nil {
 		inv, end := a.furtherInvoice(plan, st)
 		if end != nil {
 			return end
 		}
 		st = st.withInvoice(inv)
-		posted = posted.Add(inv.Total)
+		posted, difference = posted.Add(inv.Total), plan.Invoice.Difference
 		a.moved(plan.Invoice.TrueDate, inv.Date)
 	}
 	if c := plan.Credit; c != nil {
@@ -201,7 +201,7 @@ func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
 		a.result.remark = fmt.Sprintf("revision %d changes nothing in the books", a.revision)
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: &done}
-	a.compared(plan.Total, posted, decimal.Zero)
+	a.compared(plan.Total, posted, difference)
 	a.afterCredit(&done)
 	return nil
 }

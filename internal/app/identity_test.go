@@ -35,8 +35,8 @@ func TestTheSameEventTwiceIsOneDocument(t *testing.T) {
 	changed.Notes = "changed without a revision"
 	w.rejected(w.one(changed), "rejected.conflict")
 	changed.Revision = 2
-	w.rejected(w.one(changed), "rejected.unsupported")
-	w.duplicate(w.one(w.again(o)), "same") // the refused revision has not displaced the one that was posted
+	w.posted(w.one(changed))
+	w.duplicate(w.one(w.again(o)), "stale")
 }
 
 func TestADuplicateStaysOneThoughTheMappingIsGone(t *testing.T) {
