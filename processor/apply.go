@@ -23,6 +23,8 @@ const (
 	stepRefund  = "refund"
 	stepNote    = "note"
 	stepUpdate  = "update"
+	stepJournal = "journal"
+	stepFee     = "fee"
 	stepExcess  = "excess"
 )
 
@@ -47,8 +49,10 @@ func (a *attempt) apply() *ending {
 	}
 	a.result.documents = a.prog.Documents
 	switch {
-	case a.workflow == WorkflowPayment:
+	case a.ref.Role == RolePayment:
 		return a.applyPayment()
+	case a.workflow == WorkflowPayment:
+		return a.applyDispute()
 	case a.workflow == WorkflowRefund:
 		return a.applyRefund()
 	case a.ref.Role == RoleCancel:

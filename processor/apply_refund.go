@@ -26,7 +26,7 @@ func (a *attempt) applyRefund() *ending {
 			return end
 		}
 		var rej *Rejection
-		if plan, rej = planRefund(a.refund, a.tenant.org(), st, a.originField()); rej != nil {
+		if plan, rej = a.planReturn(st); rej != nil {
 			return &ending{reject: rej}
 		}
 		a.prog.Refund = plan
@@ -68,6 +68,11 @@ func (a *attempt) applyRefund() *ending {
 		}
 		posted = posted.Add(entry)
 	}
+	if plan.Fee != nil {
+		if end := a.journal(stepFee, plan.Fee); end != nil {
+			return end
+		}
+	}
 	if day, trueDate := a.tenant.org().posting(a.refund.RefundedAt); posted.Sign() > 0 {
 		a.moved(trueDate, day)
 	}
@@ -75,6 +80,36 @@ func (a *attempt) applyRefund() *ending {
 	a.compared(a.refund.Amount, posted, decimal.Zero)
 	a.afterCredit(st)
 	return nil
+}
+
+// planReturn plans this event's refund: a reversed payment's goes the same way.
+func (a *attempt) planReturn(st *OrderState) (*refundPlan, *Rejection) {
+	if a.ref.Role != RoleReversal {
+		return planRefund(a.refund, a.tenant.org(), st, a.originField())
+	}
+	account, rej := a.returnAccount(st)
+	if rej != nil {
+		return nil, rej
+	}
+	plan, rej := planReturn(a.refund, a.ref.key(), account, a.tenant.org(), st, a.originField())
+	if rej == nil {
+		plan.Fee = planReversalFee(a.payment, a.tenant.org())
+	}
+	return plan, rej
+}
+
+// returnAccount is where the money leaves: the gateway's clearing account, or, of a payment that was disputed before it was
+// reversed, the disputes account.
+func (a *attempt) returnAccount(st *OrderState) (string, *Rejection) {
+	if a.ref.Role == RoleReversal {
+		if p := st.payment(a.ref.ID); p != nil && p.Disputed.Sign() > 0 {
+			return a.tenant.org().DisputesAccount, nil
+		}
+	}
+	if a.refund.Amount.Sign() == 0 {
+		return "", nil
+	}
+	return a.tenant.org().clearingAccount(a.refund.Gateway, a.refund.Currency)
 }
 
 // applied is the order's state as it will be when the refund of this key has taken effect.
@@ -116,9 +151,17 @@ func (a *attempt) renewed(plan *refundPlan) *Rejection {
 	if a.inDoubt.step != "" {
 		return nil
 	}
-	entry, rej := newRefundEntry(a.refund, a.tenant.org())
+	account, rej := a.returnAccount(a.states[a.orderID])
 	if rej != nil {
 		return rej
+	}
+	entry := newRefundEntry(a.refund, account, a.tenant.org())
+	if plan.Fee != nil && !a.prog.did(stepFee) {
+		if a.ref.Role == RoleReversal {
+			plan.Fee = planReversalFee(a.payment, a.tenant.org())
+		} else if plan.Fee, rej = planFeeReturned(a.refund, a.tenant.org()); rej != nil {
+			return rej
+		}
 	}
 	if plan.FromCredit != nil && !a.prog.did(stepRefund) {
 		plan.FromCredit = entry.of(plan.FromCredit.Amount.Decimal)

@@ -68,16 +68,24 @@ func (a *attempt) claimRequest() *ClaimRequest {
 	}
 	switch a.workflow {
 	case WorkflowPayment:
-		req.Announce = a.orders
 		req.Needs = a.ordersNeeded()
+		if a.ref.Role == RolePayment {
+			req.Announce = a.orders
+			break
+		}
+		for _, role := range [2]Role{RolePayment, RoleDispute} {
+			if (role == RolePayment || a.ref.Role == RoleWon) && !slices.Contains(a.w.paid, ClaimRef{role, a.ref.ID}.key()) {
+				req.Needs = append(req.Needs, ClaimRef{role, a.ref.ID})
+			}
+		}
 	case WorkflowRefund:
 		req.ListPending = true
 		req.Needs = a.ordersNeeded()
-		if id := a.refund.PaymentID; id != "" && !slices.Contains(a.w.paid, id) {
+		if id := a.refund.PaymentID; id != "" && !slices.Contains(a.w.paid, ClaimRef{RolePayment, id}.key()) {
 			req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
 		}
 		for _, id := range a.w.pending {
-			if id != a.refund.PaymentID && !slices.Contains(a.w.paid, id) {
+			if id != a.refund.PaymentID && !slices.Contains(a.w.paid, ClaimRef{RolePayment, id}.key()) {
 				req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
 			}
 		}

@@ -34,15 +34,19 @@ func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
 		}
 	}
 	for _, ref := range ans.WaitingFor {
-		if ref.Role != RolePayment {
-			continue
+		var there bool
+		var err error
+		switch ref.Role {
+		case RolePayment:
+			there, err = a.findPaid(ans, ref.ID)
+		case RoleDispute:
+			there, err = a.hasJournal(disputeReference(ref))
 		}
-		there, err := a.findPaid(ans, ref.ID)
 		if err != nil {
-			return false, a.failed("looking for the payment", err)
+			return false, a.failed("looking for the "+string(ref.Role), err)
 		}
 		if there {
-			a.w.paid, found = append(a.w.paid, ref.ID), true
+			a.w.paid, found = append(a.w.paid, ref.key()), true
 		}
 	}
 	return found, nil
@@ -51,19 +55,20 @@ func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
 // findPaid says whether the books hold a payment of this refund's order. No filter finds it by its id: the payments of the
 // order's contact are listed, unless the order's claim lists them.
 func (a *attempt) findPaid(ans *ClaimAnswer, paymentID string) (bool, error) {
-	st := a.w.adopted[a.orderID]
+	order := a.orders[0]
+	st := a.w.adopted[order]
 	if st == nil {
-		st = orderStateOf(ans.Orders[a.orderID])
+		st = orderStateOf(ans.Orders[order])
 	}
 	if st.Invoice == nil {
 		return false, nil
 	}
-	full, err := a.completed(a.orderID, st)
+	full, err := a.completed(order, st)
 	if err != nil {
 		return false, err
 	}
-	if a.w.adopted[a.orderID] != nil {
-		a.w.adopted[a.orderID] = full
+	if a.w.adopted[order] != nil {
+		a.w.adopted[order] = full
 	}
 	return slices.ContainsFunc(full.Payments, func(p PaymentState) bool { return p.PaymentID == paymentID && !p.Pending }), nil
 }

@@ -105,6 +105,9 @@ type PaymentState struct {
 	Further map[string]decimal.Decimal `json:"further,omitempty"`
 	// Draws are the parts of Refunded by the key of the refund that drew them.
 	Draws map[string]decimal.Decimal `json:"draws,omitempty"`
+	// Disputed is what stands on the disputes account, Lost what was written off: money that is not there any more.
+	Disputed decimal.Decimal `json:"disputed,omitzero"`
+	Lost     decimal.Decimal `json:"lost,omitzero"`
 	// Pending: written as an intent before the call left; the payment's own record resolves it.
 	Pending bool `json:"pending,omitempty"`
 }
@@ -146,11 +149,11 @@ func (s *OrderState) Credited() decimal.Decimal {
 	return sum
 }
 
-// Received is the money received for this order: applied, or held as excess.
+// Received is the money received for this order, applied or held as excess, less what was lost again.
 func (s *OrderState) Received() decimal.Decimal {
 	sum := decimal.Zero
 	for _, p := range s.Payments {
-		sum = sum.Add(p.Applied).Add(p.Excess)
+		sum = sum.Add(p.Applied).Add(p.Excess).Sub(p.Lost)
 	}
 	return sum
 }
@@ -181,6 +184,16 @@ func (s *OrderState) withCredit(cr CreditState) *OrderState {
 	c.Credits = slices.DeleteFunc(slices.Clone(s.Credits), func(o CreditState) bool { return o.Key == cr.Key })
 	c.Credits = append(c.Credits, cr)
 	return &c
+}
+
+// payment is the payment of this id; nil when the state has none.
+func (s *OrderState) payment(id string) *PaymentState {
+	for i := range s.Payments {
+		if s.Payments[i].PaymentID == id {
+			return &s.Payments[i]
+		}
+	}
+	return nil
 }
 
 // withoutPayment is a copy without the payment of this id.

@@ -48,6 +48,12 @@ type Organization struct {
 	DefaultClearing string
 	// FeeAccount is where gateway fees go; "" with a fee in the event is rejected.account.
 	FeeAccount string
+	// DisputesAccount holds the money that gateways take back while a payment is disputed; "" rejects disputes.
+	DisputesAccount string
+	// ReversalPolicy says what becomes of a payment that was taken back for good: "reject", "write_off" (to LossesAccount) or
+	// "credit" (as a refund is).
+	ReversalPolicy string
+	LossesAccount  string
 	// PaymentModes maps the events' method to Zoho's payment_mode; unmapped ones are "others".
 	PaymentModes map[string]string
 	// Locations maps the events' location to Zoho's location_id; an unmapped one is rejected.account.

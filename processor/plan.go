@@ -89,6 +89,8 @@ type refundPlan struct {
 	FromNotes []noteRefund
 	// FromExcess returns money from payments' excess.
 	FromExcess []excessRefund
+	// Fee takes back what the gateway returned of its fee; nil when it returned none.
+	Fee *zohobooks.JournalRequest
 }
 
 // noteRefund returns a part of what is open on another event's credit note.

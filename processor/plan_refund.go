@@ -25,6 +25,22 @@ import (
 //
 // Never more is returned than was received, nor more credited than invoiced.
 func planRefund(f *schemas.Refund, org *Organization, st *OrderState, origin string) (*refundPlan, *Rejection) {
+	account := ""
+	if f.Amount.Sign() > 0 {
+		var r *Rejection
+		if account, r = org.clearingAccount(f.Gateway, f.Currency); r != nil {
+			return nil, r
+		}
+	}
+	plan, r := planReturn(f, ClaimRef{RoleRefund, f.RefundID}.key(), account, org, st, origin)
+	if r == nil && f.FeeReturned != nil && f.FeeReturned.Amount.Sign() > 0 {
+		plan.Fee, r = planFeeReturned(f, org)
+	}
+	return plan, r
+}
+
+// planReturn plans a refund whose documents have this key and whose money leaves this account.
+func planReturn(f *schemas.Refund, key, account string, org *Organization, st *OrderState, origin string) (*refundPlan, *Rejection) {
 	if st.Currency != "" && st.Currency != f.Currency {
 		return nil, reject(classCurrency, "the refund is in %s and order %s in %s: send the refund in the order's currency", f.Currency, f.OrderID, st.Currency)
 	}
@@ -34,10 +50,7 @@ func planRefund(f *schemas.Refund, org *Organization, st *OrderState, origin str
 			amountText(f.Amount, f.Currency))
 	}
 	plan := &refundPlan{}
-	entry, r := newRefundEntry(f, org)
-	if r != nil {
-		return nil, r
-	}
+	entry := newRefundEntry(f, account, org)
 	switch {
 	case len(st.living()) == 0:
 		if c := f.CreditTotal; c.Valid && c.Decimal.Cmp(f.Amount) > 0 {
@@ -61,7 +74,7 @@ func planRefund(f *schemas.Refund, org *Organization, st *OrderState, origin str
 			amountText(credit, f.Currency))
 	}
 	if credit.Sign() > 0 {
-		if r := plan.credit(f, org, st, taken, credit, entry, origin); r != nil {
+		if r := plan.credit(f, key, org, st, taken, credit, entry, origin); r != nil {
 			return nil, r
 		}
 	}
@@ -76,7 +89,9 @@ const invoiceVoid = "void"
 
 // credit plans the refund's own credit note, what of it is applied, and what of it is returned; taken is the part of the
 // refund that earlier credit notes gave.
-func (plan *refundPlan) credit(f *schemas.Refund, org *Organization, st *OrderState, taken, credit decimal.Decimal, entry refundEntry, origin string) *Rejection {
+func (plan *refundPlan) credit(
+	f *schemas.Refund, key string, org *Organization, st *OrderState, taken, credit decimal.Decimal, entry refundEntry, origin string,
+) *Rejection {
 	money := decimal.Min(f.Amount.Sub(taken), credit)
 	unpaid := credit.Sub(money)
 	apply := decimal.Min(unpaid, decimal.Max(st.Balance(), decimal.Zero))
@@ -87,7 +102,7 @@ func (plan *refundPlan) credit(f *schemas.Refund, org *Organization, st *OrderSt
 	}
 	day, trueDate := org.posting(f.RefundedAt)
 	co := creditOrder{
-		key: "refund:" + f.RefundID, reference: reference(f.RefundID), day: day, trueDate: trueDate, notes: f.Reason, origin: origin,
+		key: key, reference: reference(f.RefundID), day: day, trueDate: trueDate, notes: f.Reason, origin: origin,
 		wanted: credit, refundLines: f.Lines, location: f.Location,
 	}
 	if taken.Sign() > 0 {
@@ -196,15 +211,11 @@ func (e refundEntry) of(amount decimal.Decimal) *zohobooks.RefundRequest {
 	return &req
 }
 
-// newRefundEntry prepares the money entries: on the day the money left, from the gateway's clearing account, at its own rate. Their
+// newRefundEntry prepares the money entries: on the day the money left, from the account it left, at its own rate. Their
 // reference is the refund's id: with it they're found again.
-func newRefundEntry(f *schemas.Refund, org *Organization) (refundEntry, *Rejection) {
+func newRefundEntry(f *schemas.Refund, account string, org *Organization) refundEntry {
 	if f.Amount.Sign() == 0 {
-		return refundEntry{}, nil
-	}
-	account, r := org.clearingAccount(f.Gateway, f.Currency)
-	if r != nil {
-		return refundEntry{}, r
+		return refundEntry{}
 	}
 	day, trueDate := org.posting(f.RefundedAt)
 	e := refundEntry{
@@ -214,7 +225,27 @@ func newRefundEntry(f *schemas.Refund, org *Organization) (refundEntry, *Rejecti
 	if f.Currency != org.BaseCurrency {
 		e.ExchangeRate = zohobooks.NewAmount(f.ExchangeRate.Decimal)
 	}
-	return e, nil
+	return e
+}
+
+// planFeeReturned plans the journal that brings a returned fee back: to the gateway's clearing account, from the fees
+// (accounting rule 4).
+func planFeeReturned(f *schemas.Refund, org *Organization) (*zohobooks.JournalRequest, *Rejection) {
+	account, r := org.clearingAccount(f.Gateway, f.Currency)
+	if r != nil {
+		return nil, r
+	}
+	day, trueDate := org.posting(f.RefundedAt)
+	req := &zohobooks.JournalRequest{
+		Date: day, Reference: reference("fee:" + f.RefundID), Status: journalPublished,
+		Notes: cleanLines(withTrueDate("Fee returned with refund "+f.RefundID+" of order "+f.OrderID, trueDate), maxNotes),
+	}
+	addLeg(req, account, zohobooks.Debit, f.FeeReturned.Amount)
+	addLeg(req, org.FeeAccount, zohobooks.Credit, f.FeeReturned.Amount)
+	if f.Currency != org.BaseCurrency {
+		req.CurrencyID, req.ExchangeRate = org.CurrencyIDs[f.Currency], zohobooks.NewAmount(f.ExchangeRate.Decimal)
+	}
+	return req, nil
 }
 
 func refundDescription(f *schemas.Refund) string {

@@ -104,6 +104,9 @@ type Books interface {
 	RefundCreditNote(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListCreditNoteRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)
 
+	CreateJournal(ctx context.Context, req *zohobooks.JournalRequest) (*zohobooks.Journal, error)
+	FindJournalsByReference(ctx context.Context, ref string) ([]zohobooks.Journal, error)
+
 	Organization(ctx context.Context) (*zohobooks.Organization, error)
 }
 
@@ -143,6 +146,10 @@ const (
 	RoleRefund   Role = "refund"
 	RoleCustomer Role = "customer"
 	RoleCancel   Role = "cancel"
+	// The three below carry the id of the payment that they concern.
+	RoleDispute  Role = "dispute"
+	RoleWon      Role = "won"
+	RoleReversal Role = "reversal"
 )
 
 // ClaimRef names a claim within an organisation.

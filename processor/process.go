@@ -263,7 +263,7 @@ type Work struct {
 	pendingSeen bool
 	// adopted are orders found in the books because Redis has no claim of theirs.
 	adopted map[string]*OrderState
-	// paid are payments that this refund needs and that were found in the books.
+	// paid are the keys of payments, and disputes of them, that this record needs and that were found in the books.
 	paid []string
 	// looked says that the books were searched for what this record waits for, lookedLast that this was done when its
 	// time was over.

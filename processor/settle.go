@@ -193,7 +193,7 @@ func (a *attempt) withdrawn() map[string]OrderUpdate {
 
 // written is an order's state with no more of this event than what the steps say was done.
 func (a *attempt) written(st *OrderState) *OrderState {
-	if a.workflow == WorkflowPayment {
+	if a.ref.Role == RolePayment {
 		return st.withoutPayment(a.ref.ID)
 	}
 	key, plan := a.ref.key(), a.prog.Refund

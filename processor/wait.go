@@ -96,10 +96,10 @@ func (a *attempt) progressAway() *ending {
 func (a *attempt) topicsOf(refs []ClaimRef) []string {
 	var topics []string
 	for _, ref := range refs {
-		if ref.Role == RolePayment {
-			topics = append(topics, a.p.cfg.Topics.Payments...)
-		} else {
+		if ref.Role == RoleOrder {
 			topics = append(topics, a.p.cfg.Topics.Orders...)
+		} else {
+			topics = append(topics, a.p.cfg.Topics.Payments...)
 		}
 	}
 	slices.Sort(topics)

@@ -70,6 +70,7 @@ func DefaultOrganization() Organization {
 		MismatchPolicy:     "flag",
 		Tolerance:          1,
 		ZeroTotal:          "post",
+		ReversalPolicy:     "reject",
 		LockPolicy:         "reject",
 		DependencyDeadline: time.Hour,
 	}

@@ -68,6 +68,13 @@ type Organization struct {
 	DefaultClearing string `yaml:"default_clearing"`
 	// Account of gateway fees; empty: an event with a fee is rejected. Default empty.
 	FeeAccount string `yaml:"fee_account"`
+	// Account that holds what gateways take back while a payment is disputed; empty: disputes are rejected. Default empty.
+	DisputesAccount string `yaml:"disputes_account"`
+	// Payments that were taken back for good (REVERSED, a dispute lost): `reject` them, `write_off` to losses_account, or
+	// `credit` the order as a refund does. Default reject.
+	ReversalPolicy string `yaml:"reversal_policy" enum:"reject,write_off,credit"`
+	// Account of what is written off. Default empty.
+	LossesAccount string `yaml:"losses_account"`
 	// Payment methods of the events and Zoho's payment modes; others are `others`. Default empty.
 	PaymentModes map[string]string `yaml:"payment_modes"`
 	// Locations of the events and Zoho's location ids. Default empty.

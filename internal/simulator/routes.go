@@ -72,6 +72,8 @@ func apiRoutes() []*route {
 		{template: "/customerpayments/{id}/refunds/{sub}", scope: "customerpayments", methods: m{get: getRefund, remove: deleteRefund}},
 		{template: "/customerpayment/{id}/customfields", scope: "customerpayments", methods: m{put: paymentFields}},
 
+		{template: "/journals", scope: "accountants", methods: m{get: listJournals, post: createJournal}},
+
 		{template: "/creditnotes", scope: "creditnotes", methods: m{get: noteList.list, post: createNote,
 			put: upsert(EntityCreditNote, func(b *books) *index[*creditNote] { return &b.notes }, createNote, changeNote, "Credit Note")}},
 		{template: "/creditnotes/refunds", scope: "creditnotes", methods: m{get: listAllNoteRefunds}},
