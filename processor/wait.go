@@ -60,6 +60,11 @@ func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {
 		if err != nil {
 			return false, a.progressAway()
 		}
+		if rec := a.d.Record; topic == rec.Topic {
+			// It waits for another record of its own topic, which isn't settled beyond this one before it is: what concerns one
+			// order is in one partition, so what came before this one is enough.
+			ends = map[int32]int64{rec.Partition: rec.Offset}
+		}
 		// What came first was found; what's waited for now gets the whole time.
 		if w.ends == nil {
 			w.ends = make(map[string]map[int32]int64)
