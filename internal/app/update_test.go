@@ -28,7 +28,9 @@ func (w *world) selling(o *schemas.Order, lines ...schemas.Line) *schemas.Order 
 	c.Totals = schemas.Totals{}
 	for _, l := range lines {
 		c.Totals.Net = c.Totals.Net.Add(l.Quantity.Mul(l.UnitPrice).Round(2))
-		c.Totals.Tax = c.Totals.Tax.Add(l.Taxes[0].Amount)
+		for _, tax := range l.Taxes {
+			c.Totals.Tax = c.Totals.Tax.Add(tax.Amount)
+		}
 	}
 	c.Totals.Gross = c.Totals.Net.Add(c.Totals.Tax)
 	return &c
