@@ -25,6 +25,7 @@ const (
 	stepUpdate  = "update"
 	stepJournal = "journal"
 	stepFee     = "fee"
+	stepAdvance = "advance"
 	stepExcess  = "excess"
 )
 

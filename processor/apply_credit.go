@@ -162,6 +162,9 @@ func (a *attempt) applyCredit(noteID string, parts []application) *ending {
 
 // afterCredit says how the order's invoices stand, all together, as far as booksync's own entries go.
 func (a *attempt) afterCredit(st *OrderState) {
+	if st.Invoice == nil { // an advance was returned
+		return
+	}
 	balance := st.Balance()
 	status := st.Invoice.Status
 	switch {

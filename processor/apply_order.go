@@ -33,7 +33,8 @@ func (a *attempt) applyOrder() *ending {
 	if rej != nil {
 		return &ending{reject: rej}
 	}
-	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID}
+	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID,
+		Payments: a.states[a.orderID].Payments} // advances
 	if plan.Skip {
 		a.result.remark = "zero total: no invoice by policy"
 		a.result.orders = map[string]*OrderState{a.orderID: st}
@@ -66,9 +67,12 @@ func (a *attempt) applyOrder() *ending {
 	}
 	st.Invoice = plan.posted(inv)
 	a.moved(plan.TrueDate, inv.Date)
-	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.document(a.invoiceDocument(inv))
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
+	if st, end = a.takeAdvances(st); end != nil {
+		return end
+	}
+	a.result.orders = map[string]*OrderState{a.orderID: st}
 	return nil
 }
 

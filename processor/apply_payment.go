@@ -15,7 +15,7 @@ import (
 func (a *attempt) applyPayment() *ending {
 	states := make(map[string]*OrderState, len(a.states))
 	for id, st := range a.states {
-		if st.Invoice == nil {
+		if st.Invoice == nil && (a.tenant.org().Advances != advanceUnapplied || a.tenant.org().AdvanceContact == "") {
 			return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "after-fix", Message: noInvoice(id, st) +
 				": record the money in Zoho Books by hand or refund it at the gateway"}}
 		}
@@ -100,7 +100,7 @@ func (a *attempt) postPayment(plan *paymentPlan, states map[string]*OrderState) 
 	for id, st := range states {
 		intents[id] = st.withPayment(PaymentState{
 			PaymentID: a.ref.ID, Amount: a.payment.Amount, Applied: plan.Applied[id], Further: plan.Further[id], Excess: a.excessOf(id, plan.Excess),
-			AccountID: plan.Request.AccountID, Currency: a.payment.Currency, Pending: true,
+			AccountID: plan.Request.AccountID, Currency: a.payment.Currency, Advance: st.Invoice == nil, Pending: true,
 		})
 	}
 	return keyedCreate(a, stepPayment, intents,
@@ -218,7 +218,7 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 		}
 		now := st.withPayment(PaymentState{
 			PaymentID: a.ref.ID, DocumentID: pay.PaymentID, Amount: pay.Amount.Decimal, Applied: sumOfParts(parts), Further: st.further(parts),
-			Excess: a.excessOf(id, pay.UnusedAmount.Decimal), AccountID: pay.AccountID, Currency: a.payment.Currency,
+			Excess: a.excessOf(id, pay.UnusedAmount.Decimal), AccountID: pay.AccountID, Currency: a.payment.Currency, Advance: st.Invoice == nil,
 		})
 		a.result.orders[id] = now
 		after.Balance = after.Balance.Add(now.Balance())

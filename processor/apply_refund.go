@@ -133,7 +133,7 @@ func (plan *refundPlan) applied(st *OrderState, key string) *OrderState {
 // orderForCredit is the order's state without this event's own earlier intent, with its payments and credits listed.
 func (a *attempt) orderForCredit() (*OrderState, *ending) {
 	st := a.states[a.orderID]
-	if st.Invoice == nil {
+	if st.Invoice == nil && len(st.Payments) == 0 {
 		return nil, &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "after-fix",
 			Message: noInvoice(a.orderID, st) + ": there is nothing to credit"}}
 	}

@@ -97,7 +97,7 @@ func (a *attempt) claimRequest() *ClaimRequest {
 func (a *attempt) ordersNeeded() []ClaimRef {
 	var refs []ClaimRef
 	for _, id := range a.orders {
-		if a.w.adopted[id] == nil {
+		if a.w.adopted[id] == nil && !a.w.advance {
 			refs = append(refs, ClaimRef{RoleOrder, id})
 		}
 	}

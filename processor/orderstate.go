@@ -105,6 +105,8 @@ type PaymentState struct {
 	Further map[string]decimal.Decimal `json:"further,omitempty"`
 	// Draws are the parts of Refunded by the key of the refund that drew them.
 	Draws map[string]decimal.Decimal `json:"draws,omitempty"`
+	// Advance: it came before the order had an invoice, which takes of it what it owes.
+	Advance bool `json:"advance,omitempty"`
 	// Disputed is what stands on the disputes account, Lost what was written off: money that is not there any more.
 	Disputed decimal.Decimal `json:"disputed,omitzero"`
 	Lost     decimal.Decimal `json:"lost,omitzero"`

@@ -48,6 +48,11 @@ type Organization struct {
 	DefaultClearing string
 	// FeeAccount is where gateway fees go; "" with a fee in the event is rejected.account.
 	FeeAccount string
+	// Advances says what becomes of money that no invoice takes: "wait" (a dead letter) or "advance" (an unapplied payment, on
+	// AdvanceContact where the order, and so its customer, isn't known; applied when the order comes). That Zoho takes
+	// payments without invoices is UNCONFIRMED.
+	Advances       string
+	AdvanceContact string
 	// DisputesAccount holds the money that gateways take back while a payment is disputed; "" rejects disputes.
 	DisputesAccount string
 	// ReversalPolicy says what becomes of a payment that was taken back for good: "reject", "write_off" (to LossesAccount) or

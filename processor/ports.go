@@ -92,6 +92,7 @@ type Books interface {
 	CreatePayment(ctx context.Context, req *zohobooks.PaymentRequest) (*zohobooks.Payment, error)
 	FindPaymentsByReference(ctx context.Context, ref string) ([]zohobooks.Payment, error)
 	GetPayment(ctx context.Context, id string) (*zohobooks.Payment, error)
+	UpdatePayment(ctx context.Context, id string, req *zohobooks.PaymentRequest) (*zohobooks.Payment, error)
 	ListPayments(ctx context.Context, opts *zohobooks.ListOptions) iter.Seq2[zohobooks.Payment, error]
 	RefundPayment(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListPaymentRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)

@@ -268,6 +268,8 @@ type Work struct {
 	// looked says that the books were searched for what this record waits for, lookedLast that this was done when its
 	// time was over.
 	looked, lookedLast bool
+	// advance: the order did not come, and the policy books its money without it.
+	advance bool
 	// refusal of a write of which nothing was found in the books; it's looked for once more.
 	refusal *refusal
 	// invoice is the order's invoice once this delivery has created or found it.

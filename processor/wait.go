@@ -37,6 +37,10 @@ func (a *attempt) waitFor(ans *ClaimAnswer) *ending {
 			return a.claim()
 		}
 	}
+	if expired && a.advances(ans.WaitingFor) {
+		a.w.advance = true
+		return a.claim()
+	}
 	if expired {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: a.missing(ans)}}
 	}
@@ -110,6 +114,24 @@ func (a *attempt) topicsOf(refs []ClaimRef) []string {
 	slices.Sort(topics)
 	return slices.Compact(topics)
 }
+
+// advances says whether the policy books the money without the order that it waits for: on a contact that's there for it. A
+// payment of several orders, and what needs more than an order, waits.
+func (a *attempt) advances(refs []ClaimRef) bool {
+	org := a.tenant.org()
+	if org.Advances != advanceUnapplied || org.AdvanceContact == "" || a.w.advance || len(a.orders) != 1 {
+		return false
+	}
+	for _, ref := range refs {
+		if ref.Role != RoleOrder {
+			return false
+		}
+	}
+	return a.ref.Role == RolePayment || a.ref.Role == RoleRefund
+}
+
+// advanceUnapplied is the policy that books money which no invoice takes.
+const advanceUnapplied = "advance"
 
 // missing says what did not come.
 func (a *attempt) missing(ans *ClaimAnswer) string {

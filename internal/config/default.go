@@ -71,6 +71,7 @@ func DefaultOrganization() Organization {
 		Tolerance:          1,
 		ZeroTotal:          "post",
 		ReversalPolicy:     "reject",
+		Advances:           "wait",
 		LockPolicy:         "reject",
 		DependencyDeadline: time.Hour,
 	}
