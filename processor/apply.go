@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -182,8 +183,26 @@ func (a *attempt) compared(expected, posted, planned decimal.Decimal) {
 // moved says in the outcome that a locked period moved a document to another day than its own (accounting rule 11).
 func (a *attempt) moved(trueDate, day string) {
 	if trueDate != "" {
-		a.result.remark = "dated " + day + ": the true date " + trueDate + " is in a locked period"
+		text := "dated " + day + ": the true date " + trueDate + " is in a locked period"
+		if !strings.Contains(a.result.remark, text) { // of several documents of one event
+			a.remark(text)
+		}
 	}
+}
+
+// registered says in the outcome how the invoice's e-invoice stands, where Zoho answers it (accounting rule 14).
+func (a *attempt) registered(inv *zohobooks.Invoice) {
+	if status := inv.EInvoice.Status; status != "" {
+		a.remark("e-invoice " + inv.InvoiceNumber + ": " + status)
+	}
+}
+
+// remark adds to the outcome's remark.
+func (a *attempt) remark(text string) {
+	if a.result.remark != "" {
+		text = a.result.remark + "; " + text
+	}
+	a.result.remark = text
 }
 
 // documentURL is where people open a document; "" when no address is configured.

@@ -74,6 +74,9 @@ func (a *attempt) applyCancel() *ending {
 	return nil
 }
 
+// classEInvoiced is the class of changes that a registered e-invoice forbids.
+const classEInvoiced = "rejected.einvoiced"
+
 // settledOrder says whether the order's claim knows what became of the order.
 func (a *attempt) settledOrder() bool {
 	return !a.inDoubt.unknown && a.known[a.orderID].State == "done"
@@ -101,6 +104,12 @@ func (a *attempt) void(inv *InvoiceState) *ending {
 			return err == nil && now.Status == "void", err
 		},
 		func(ctx context.Context) error { return books.VoidInvoice(ctx, inv.ID) })
+	if end != nil && end.reject != nil { // perhaps it was pushed since it was read
+		if now, unread := a.readInvoice(inv.ID); unread == nil && now.EInvoice.Status == zohobooks.EInvoicePushed {
+			end.reject.Class, end.reject.Retryable = classEInvoiced, "yes"
+			end.reject.Message = "invoice " + inv.Number + " was registered as an e-invoice: replay the cancellation, and a credit note takes it back"
+		}
+	}
 	if end != nil {
 		return end
 	}

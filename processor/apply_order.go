@@ -68,6 +68,7 @@ func (a *attempt) applyOrder() *ending {
 	st.Invoice = plan.posted(inv)
 	a.moved(plan.TrueDate, inv.Date)
 	a.document(a.invoiceDocument(inv))
+	a.registered(inv)
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
 	if st, end = a.takeAdvances(st); end != nil {
 		return end
@@ -253,7 +254,7 @@ func invoiceStateOf(inv *zohobooks.Invoice, lines []InvoiceLine) *InvoiceState {
 		modified = inv.LastModified
 	}
 	return &InvoiceState{
-		Modified: modified, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
+		Modified: modified, Pushed: inv.EInvoice.Status == zohobooks.EInvoicePushed, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
 		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines,
 		PlaceOfSupply: inv.PlaceOfSupply, GSTTreatment: inv.GSTTreatment, GSTNo: inv.GSTNo,
 		VATTreatment: inv.VATTreatment, TaxTreatment: inv.TaxTreatment, LocationID: inv.LocationID,

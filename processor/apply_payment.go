@@ -169,6 +169,9 @@ func (a *attempt) refreshed(states map[string]*OrderState) *ending {
 			if end != nil {
 				return end
 			}
+			if now.EInvoice.Status == zohobooks.EInvoicePushed && !inv.Pushed {
+				st = st.changed(inv.ID, func(v *InvoiceState) { v.Pushed = true })
+			}
 			if now.Status == invoiceVoid {
 				st = st.withVoid(inv.ID)
 			} else if d := st.owes(inv).Sub(now.Balance.Decimal); d.IsPositive() {

@@ -88,6 +88,10 @@ func (a *attempt) updateDraft(target *invoicePlan, st *OrderState) (updated bool
 		return false, end
 	}
 	field := a.tenant.org().Fields.Invoice.Origin
+	if now.Status == invoiceDraft && now.EInvoice.Status == zohobooks.EInvoicePushed {
+		return false, &ending{reject: reject(classEInvoiced, "invoice %s is a draft that was registered as an e-invoice: it can't be updated; mark it sent, then replay",
+			now.InvoiceNumber)}
+	}
 	if now.Status != invoiceDraft && !a.sameContent(fieldOf(now, field)) {
 		return false, nil
 	}
@@ -251,6 +255,7 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 	posted.Key = plan.InvoiceKey
 	a.prog.Further, a.answered = posted, true
 	a.document(a.invoiceDocument(inv))
+	a.registered(inv)
 	return posted, nil
 }
 

@@ -62,7 +62,7 @@ func (s *OrderState) owes(inv *InvoiceState) decimal.Decimal {
 
 // part is what one invoice took of what was applied: what no further invoice took is the first one's.
 func (s *OrderState) part(inv *InvoiceState, applied decimal.Decimal, further map[string]decimal.Decimal) decimal.Decimal {
-	if inv != s.Invoice {
+	if s.Invoice == nil || inv.ID != s.Invoice.ID {
 		return further[inv.ID]
 	}
 	for _, d := range further {
@@ -157,18 +157,23 @@ func (s *OrderState) withInvoice(inv *InvoiceState) *OrderState {
 
 // withVoid is a copy in which the invoice with this id is void.
 func (s *OrderState) withVoid(id string) *OrderState {
+	return s.changed(id, func(inv *InvoiceState) { inv.Status = invoiceVoid })
+}
+
+// changed is a copy in which the invoice with this id is another.
+func (s *OrderState) changed(id string, change func(*InvoiceState)) *OrderState {
 	c := *s
-	gone := func(inv *InvoiceState) *InvoiceState {
+	other := func(inv *InvoiceState) *InvoiceState {
 		if inv == nil || inv.ID != id {
 			return inv
 		}
 		v := *inv
-		v.Status = invoiceVoid
+		change(&v)
 		return &v
 	}
-	c.Invoice, c.Further = gone(s.Invoice), nil
+	c.Invoice, c.Further = other(s.Invoice), nil
 	for _, inv := range s.Further {
-		c.Further = append(c.Further, gone(inv))
+		c.Further = append(c.Further, other(inv))
 	}
 	return &c
 }

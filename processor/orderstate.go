@@ -59,6 +59,8 @@ type InvoiceState struct {
 	// Adjustment is the part of Total that no line carries.
 	Adjustment decimal.Decimal `json:"adjustment"`
 	Lines      []InvoiceLine   `json:"lines"`
+	// Pushed: its e-invoice is registered at the tax authority's portal, so it can be credited only.
+	Pushed bool `json:"pushed,omitempty"`
 	// Modified is when Zoho last saw it change, of a draft: who has edited it since shows by it.
 	Modified string `json:"modified,omitempty"`
 	// Fields that a credit note must repeat (edition fields, location).

@@ -8,7 +8,7 @@ import (
 
 // planCancel plans the cancellation of an order: nothing where there's no living invoice or it was cancelled before; void
 // where nothing was paid or credited and the invoice is still in the same open period (accounting rule 10), or not issued
-// yet; else a credit note for what earlier refunds have left, applied to what the invoice still owes.
+// yet, and the tax authority's portal doesn't have it (rule 14); else a credit note for what earlier refunds have left, applied to what the invoice still owes.
 func planCancel(o *schemas.Order, org *Organization, st *OrderState, origin string) (*cancelPlan, *Rejection) {
 	living := st.living()
 	if len(living) == 0 || st.cancelCredit() != nil {
@@ -19,7 +19,7 @@ func planCancel(o *schemas.Order, org *Organization, st *OrderState, origin stri
 	for i := range st.Payments {
 		paid = paid.Add(st.Payments[i].Applied)
 	}
-	if paid.Sign() == 0 && len(st.Credits) == 0 && len(living) == 1 && inv == st.Invoice && (inv.Status == invoiceDraft || org.samePeriod(inv.Date, org.day(o.OccurredAt))) {
+	if !inv.Pushed && paid.Sign() == 0 && len(st.Credits) == 0 && len(living) == 1 && inv == st.Invoice && (inv.Status == invoiceDraft || org.samePeriod(inv.Date, org.day(o.OccurredAt))) {
 		return &cancelPlan{Void: true}, nil
 	}
 	left := st.Invoiced().Sub(st.Credited())

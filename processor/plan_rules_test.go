@@ -44,6 +44,7 @@ func TestDatesAreTheOrganisationsDays(t *testing.T) {
 				t.Errorf("invoice of %s, due %s, want %s", plan.Request.Date, plan.Request.DueDate, tt.want)
 			}
 			st := stateAfter(o, plan).pay("120")
+			org.Advances = advanceUnapplied // it's paid already
 			p := paymentOf("1", "GBP")
 			p.ReceivedAt = at
 			pp, r := planPayment(p, org, map[string]*OrderState{"O1": st}, testOrigin)

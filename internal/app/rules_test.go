@@ -219,3 +219,45 @@ func TestTaxCollectedByAMarketplaceIsRejectedByName(t *testing.T) {
 	w.rejected(w.one(o), "rejected.tax")
 	w.balances(map[string]string{simulator.AccountTaxPayable: "0", simulator.AccountReceivable: "0"})
 }
+
+func TestARegisteredEInvoiceIsCreditedOnly(t *testing.T) {
+	t.Parallel()
+	push := simulator.Fault{Kind: simulator.FaultPush, BusinessID: "order:O1"}
+	t.Run("cancelled: a credit note, not void", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, simulator.Switches{})
+		w.start()
+		o := w.order("O1")
+		w.posted(w.one(o))
+		w.inject(push)
+		w.posted(w.one(w.cancelled(o)))
+		w.balances(map[string]string{simulator.AccountSales: "0", simulator.AccountReceivable: "0"})
+		if w.find("invoice", "order:O1").Status == "void" || !w.find("creditnote", "cancel:O1").Total.Equal(dec("433")) {
+			t.Error("the invoice was voided")
+		}
+	})
+	t.Run("changed: further documents", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, simulator.Switches{})
+		w.start()
+		o := w.two("O1")
+		w.posted(w.one(o))
+		w.inject(push)
+		w.posted(w.one(w.updated(o, sold("b", "2", "100"))))
+		w.balances(map[string]string{simulator.AccountSales: "-200"})
+	})
+	t.Run("registered between reading and voiding: a class of its own, and a replay credits", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, simulator.Switches{})
+		w.start()
+		o := w.order("O1")
+		w.posted(w.one(o))
+		later := push
+		later.Method, later.Path, later.Nth = "POST", "/invoices/*/status/void", 1
+		w.inject(later)
+		r := w.one(w.cancelled(o))
+		w.rejected(r, "rejected.einvoiced")
+		w.posted(w.replay(w.deadLetter(r), nil))
+		w.balances(map[string]string{simulator.AccountSales: "0", simulator.AccountReceivable: "0"})
+	})
+}
