@@ -215,6 +215,8 @@ func (a *attempt) met(e ClaimEntry) *ending {
 		return &ending{duplicate: duplicateStale}
 	case a.ref.Role == RoleOrder && st.Cancelled:
 		return &ending{duplicate: duplicateStale}
+	case e.State == claimReversed:
+		return &ending{duplicate: duplicateReversed}
 	case e.Fingerprint == a.fingerprint, a.ref.Role == RoleOrder && a.sameContent(st.Origin):
 		return &ending{duplicate: duplicateSame}
 	case a.refused != nil:

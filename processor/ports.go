@@ -194,6 +194,9 @@ const (
 	ClaimRejected ClaimState = "rejected"
 )
 
+// claimReversed is the state of an entry whose documents an operator took back.
+const claimReversed = "reversed"
+
 // ClaimAnswer is what a claim request found and did.
 type ClaimAnswer struct {
 	State      ClaimState
@@ -208,7 +211,7 @@ type ClaimAnswer struct {
 // ClaimEntry is what a claim holds.
 type ClaimEntry struct {
 	Exists bool
-	State  string // "", sending, done, rejected
+	State  string // "", sending, done, rejected, reversed
 	// Coordinates, Fingerprint and Revision are those of the settled record; while none is, those of the write under way.
 	Coordinates string
 	Fingerprint string

@@ -85,6 +85,9 @@ func (a *attempt) reserve(class zohobooks.Class) (*zohobooks.Reservation, error)
 	if a.leaving() {
 		return nil, errLeaving
 	}
+	if park := a.p.held(a.Organization, a.workflow); park != nil {
+		return nil, &heldError{park}
+	}
 	r, err := a.tenant.books.Reserve(zohobooks.WithClass(a.intake, class))
 	if err != nil {
 		return nil, err
@@ -96,10 +99,10 @@ func (a *attempt) reserve(class zohobooks.Class) (*zohobooks.Reservation, error)
 	return r, nil
 }
 
-// heldError says that a call was not made because the organisation is not worked for at present.
+// heldError says that a call was not made because the organisation, or its workflow, is not worked for at present.
 type heldError struct{ park *Park }
 
-func (e *heldError) Error() string { return "the organisation is not worked for: " + e.park.Reason }
+func (e *heldError) Error() string { return "not worked for: " + e.park.Reason }
 
 // failed turns an error of write or read into the attempt's ending. One function decides, so that one table says what
 // happens when.

@@ -56,6 +56,9 @@ if settled == 'done' then
   if same and c[3] == coordinates then return answer('done', 0, {}, {}) end
   if same and c[14] == coordinates and not replay then return answer('rejected', 0, {}, {}) end
   if revision <= fresh(c[5]) then return answer('done', 0, {}, {}) end
+elseif settled == 'reversed' then
+  -- An operator took it back: only a replay or other content posts again.
+  if not replay and (same and c[3] == coordinates or c[4] == ARGV[6] or revision < fresh(c[5])) then return answer('done', 0, {}, {}) end
 elseif settled == 'rejected' then
   if same and c[3] == coordinates and not replay then return answer('rejected', 0, {}, {}) end
 end
