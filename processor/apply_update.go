@@ -12,7 +12,8 @@ import (
 
 // applyUpdate changes an order that was posted by an earlier revision: a draft that nobody has touched is updated, an issued
 // invoice corrected by further documents, what a person has edited since is left alone. While one of its writes is in doubt
-// nobody else plans on the order: payments and refunds need its claim done, cancellations wait for its record.
+// nobody else plans on the order: payments and refunds need its claim done, cancellations wait for its record. An earlier
+// revision that was given up with a write in doubt is finished first, as it was planned.
 func (a *attempt) applyUpdate(st *OrderState) *ending {
 	o, org := a.order, a.tenant.org()
 	full, err := a.completed(a.orderID, st)
@@ -25,6 +26,15 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 	}
 	if rej := changeable(o, st); rej != nil {
 		return &ending{reject: rej}
+	}
+	if older := a.prog.Correction; older != nil && a.prog.Fingerprint != a.fingerprint {
+		if end := a.correct(older, st); end != nil {
+			return end
+		}
+		st = a.result.orders[a.orderID]
+		a.states[a.orderID], a.base = st, st
+		a.prog, a.inDoubt, a.w.invoice = progress{}, doubt{}, nil
+		a.result = result{documents: a.result.documents}
 	}
 	plan := a.prog.Correction
 	if plan == nil {
@@ -189,7 +199,7 @@ func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
 			c.ApplyTo = resolved(c.ApplyTo, inv)
 			c.Apply = sumOfParts(c.ApplyTo)
 		}
-		cr, end := a.credit(c, st, nil)
+		cr, end := a.credit(c, st, a.base)
 		if end != nil {
 			return end
 		}
@@ -230,8 +240,12 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 	inv := a.w.invoice
 	if inv == nil {
 		plan.Invoice.Request.CustomerID = st.ContactID
+		var intents map[string]*OrderState
+		if a.base != nil {
+			intents = map[string]*OrderState{a.orderID: a.base}
+		}
 		var end *ending
-		inv, end = keyedCreate(a, stepInvoice, nil,
+		inv, end = keyedCreate(a, stepInvoice, intents,
 			func() (*zohobooks.Invoice, error) { return a.findInvoice(plan.InvoiceKey) },
 			func(inv *zohobooks.Invoice) *ending {
 				return a.adoptable(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin), a.invoiceDocument(inv))
@@ -259,10 +273,11 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 	return posted, nil
 }
 
-// corrected is the order's state with what was written of a revision that is rejected half done; nil where nothing was.
+// corrected is the order's state with what was written of a revision that is rejected half done; nil where nothing was, and
+// where a write is in doubt: whoever comes next finishes it.
 func (a *attempt) corrected() *OrderState {
 	plan := a.prog.Correction
-	if a.ref.Role != RoleOrder || plan == nil || a.prog.Further == nil && a.prog.Credit == nil {
+	if a.ref.Role != RoleOrder || plan == nil || a.prog.Doubt != "" || a.prog.Further == nil && a.prog.Credit == nil {
 		return nil
 	}
 	st := *a.states[a.orderID]

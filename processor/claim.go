@@ -318,6 +318,9 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 			if a.prog.Void != nil {
 				kept.Void, kept.Done = a.prog.Void, a.prog.Done
 			}
+			if a.prog.Correction != nil && a.prog.Doubt != "" { // an earlier revision's, which is finished first
+				kept = a.prog
+			}
 			a.prog = kept
 		}
 	}

@@ -313,6 +313,8 @@ type attempt struct {
 	prog    progress
 	states  map[string]*OrderState // of the event's orders
 	inDoubt doubt
+	// base is the order's state with an earlier revision finished by this attempt: the claim does not hold it yet.
+	base *OrderState
 	// intended: an intent of this attempt stands in the orders' states.
 	intended bool
 	// rebuilt: an order's state was rebuilt from the books because Redis had none.

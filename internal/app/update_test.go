@@ -359,3 +359,43 @@ func TestRevisionsWhenRedisForgot(t *testing.T) {
 		w.balances(map[string]string{simulator.AccountSales: "-250", simulator.AccountStripe: "216.50"})
 	})
 }
+
+func TestARevisionThatWasGivenUpInDoubtIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	for write, path := range map[string]string{"the further invoice": "/invoices", "the credit note": "/creditnotes"} {
+		t.Run(write, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, simulator.Switches{}, configured(func(c *config.Config) { c.Zoho.MaxAttempts = 1 }))
+			w.start()
+			o := w.two("O1")
+			w.posted(w.one(o))
+			w.inject(simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "POST", Path: path, BusinessID: "*O1:2", Nth: 1})
+			second := w.updated(o, sold("b", "2", "100"), sold("c", "1", "150"))
+			if write == "the credit note" {
+				second = w.updated(o, sold("b", "2", "100"))
+			}
+			r := w.one(second)
+			w.hit(simulator.FaultLostAnswer)
+			w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "GET", Path: path + "*"})
+			for i := 0; w.outcome(r) == nil && i < 100; i++ {
+				w.posted(w.one(w.order("X" + strconv.Itoa(i))))
+			}
+			w.rejected(r, "exhausted")
+			w.sim.ClearFaults()
+			third := w.updated(o, sold("b", "1", "100"))
+			third.Revision = 3
+			sales := w.sim.Ledger(orgID)
+			others := dec("400").Mul(decimal.NewFromInt(int64(len(sales.Contacts) - 1)))
+			w.posted(w.one(third))
+			l := w.sim.Ledger(orgID)
+			if got := l.Balance(simulator.AccountSales).Neg().Sub(others); !got.Equal(dec("100")) {
+				t.Errorf("the order's sales are %s, want 100", got)
+			}
+			if write == "the further invoice" {
+				w.find("invoice", "order:O1:2")
+			}
+			w.find("creditnote", "correction:O1:2")
+			w.find("creditnote", "correction:O1:3")
+		})
+	}
+}
