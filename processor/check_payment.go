@@ -62,6 +62,10 @@ func checkDispute(p *schemas.Payment, org *Organization) *Rejection {
 		}
 		switch org.ReversalPolicy {
 		case reversalCredit:
+			if p.Fee != nil && p.Fee.Amount.Sign() != 0 && !org.Journals {
+				return reject(classUnsupported, "payment %s was reversed for a fee, which is booked by a journal, and the organisation's journals are off: "+
+					"turn them on, or book the fee by hand and send the event without it", p.PaymentID)
+			}
 		case reversalWriteOff:
 			if org.LossesAccount == "" {
 				return reject(classAccount, "payment %s was reversed, and no account for losses is mapped: set the organisation's losses account, then replay", p.PaymentID)

@@ -73,6 +73,10 @@ func checkFeeReturned(f *schemas.Refund, org *Organization) *Rejection {
 	if fee.Amount.Sign() == 0 {
 		return nil
 	}
+	if !org.Journals {
+		return reject(classUnsupported, "fee_returned is booked by a journal, and the organisation's journals are off: turn them on, or book the "+
+			"returned fee by hand and send the refund without it")
+	}
 	if fee.Currency != f.Currency {
 		return reject(classUnsupported, "fee_returned is in %s and the refund in %s: a fee in another currency is not supported; book it by hand "+
 			"and send the refund without it", fee.Currency, f.Currency)

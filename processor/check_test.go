@@ -350,15 +350,17 @@ func TestCheckRefund(t *testing.T) {
 		{"foreign store credit needs no rate", func(f *schemas.Refund, _ *Organization) {
 			f.Currency, f.Amount, f.CreditTotal = "EUR", dec("0"), optDec("5")
 		}, ""},
-		{"a returned fee", func(f *schemas.Refund, _ *Organization) {
+		{"a returned fee", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, true
+		}, ""},
+		{"a returned fee without journals", func(f *schemas.Refund, _ *Organization) {
 			f.FeeReturned = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}
-		},
-			""},
-		{"a returned fee in another currency", func(f *schemas.Refund, _ *Organization) {
-			f.FeeReturned = &schemas.Fee{Amount: dec("1"), Currency: "USD"}
+		}, "rejected.unsupported: fee_returned"},
+		{"a returned fee in another currency", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "USD"}, true
 		}, "rejected.unsupported: fee_returned is in USD"},
 		{"a returned fee without an account", func(f *schemas.Refund, org *Organization) {
-			f.FeeReturned, org.FeeAccount = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, ""
+			f.FeeReturned, org.FeeAccount, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, "", true
 		}, "rejected.account: fee account"},
 		{"a locked period", func(_ *schemas.Refund, org *Organization) { org.LockedUntil = "2026-03-31" }, "rejected.locked: refunded_at"},
 	} {

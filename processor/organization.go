@@ -55,6 +55,9 @@ type Organization struct {
 	// payments without invoices is UNCONFIRMED.
 	Advances       string
 	AdvanceContact string
+	// Journals says that manual journals may be written, which takes the scope accountants.CREATE: without it Zoho refuses as
+	// it refuses bad credentials, and the organisation would stand still. Returned fees, disputes and write-offs need it.
+	Journals bool
 	// DisputesAccount holds the money that gateways take back while a payment is disputed; "" rejects disputes.
 	DisputesAccount string
 	// ReversalPolicy says what becomes of a payment that was taken back for good: "reject", "write_off" (to LossesAccount) or

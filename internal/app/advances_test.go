@@ -13,7 +13,9 @@ import (
 func advancing(t *testing.T, fault *simulator.Fault) *world {
 	w := newWorld(t, simulator.Switches{AcceptPaymentWithoutInvoices: true})
 	held := w.contactByHand("Unallocated payments", "nobody@example.com")
-	mapped(func(o *config.Organization) { o.Advances, o.AdvanceContact, o.DependencyDeadline = "advance", held, 200*time.Millisecond })(w)
+	mapped(func(o *config.Organization) {
+		o.Advances, o.AdvanceContact, o.DependencyDeadline = "advance", held, 200*time.Millisecond
+	})(w)
 	configured(func(c *config.Config) { c.Claims.Recheck = 50 * time.Millisecond })(w)
 	if fault != nil {
 		w.inject(*fault)

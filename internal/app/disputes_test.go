@@ -27,7 +27,7 @@ func disputes(policy string) option {
 	return func(w *world) {
 		mapped(func(o *config.Organization) {
 			o.DisputesAccount, o.LossesAccount = w.org.AccountID(simulator.AccountDisputes), w.org.AccountID(simulator.AccountBadDebt)
-			o.ReversalPolicy = policy
+			o.ReversalPolicy, o.Journals = policy, true
 		})(w)
 	}
 }
@@ -163,7 +163,7 @@ func TestDisputesWhenRedisForgot(t *testing.T) {
 
 func TestAReturnedFeeReducesTheFees(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{})
+	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.Journals = true }))
 	w.start()
 	p := w.payment("P1", "O1", "433")
 	p.Fee = &schemas.Fee{Amount: dec("12.50"), Currency: "USD"}

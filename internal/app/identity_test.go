@@ -89,7 +89,7 @@ func TestWhatIsNotAnEventOfThisCompanyIsRejected(t *testing.T) {
 	w.rejected(w.one(rawOrder{"O5", nil}), "poison.decode")
 	dispute := w.payment("P1", "O4", "433")
 	dispute.Kind = schemas.PaymentDisputed
-	w.rejected(w.one(dispute), "rejected.unsupported")
+	w.rejected(w.one(dispute), "rejected.account")
 	if spent := w.sim.Calls(orgID).Total - calls; spent > 8 { // of the start, perhaps
 		t.Errorf("rejections cost %d calls", spent)
 	}

@@ -74,6 +74,9 @@ type Organization struct {
 	Advances string `yaml:"advances" enum:"wait,advance"`
 	// Zoho contact that holds advances whose order, and so whose customer, is not known yet; empty: those wait. Default empty.
 	AdvanceContact string `yaml:"advance_contact"`
+	// Write manual journals, which needs the scope accountants.CREATE: for returned fees, disputes and write-offs. Off: events
+	// that need one are rejected. Default false.
+	Journals bool `yaml:"journals"`
 	// Account that holds what gateways take back while a payment is disputed; empty: disputes are rejected. Default empty.
 	DisputesAccount string `yaml:"disputes_account"`
 	// Payments that were taken back for good (REVERSED, a dispute lost): `reject` them, `write_off` to losses_account, or

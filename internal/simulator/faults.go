@@ -118,7 +118,9 @@ func (k FaultKind) state() bool {
 	return false
 }
 
-func (k FaultKind) person() bool { return k == FaultEdit || k == FaultDelete || k == FaultVoid || k == FaultPush }
+func (k FaultKind) person() bool {
+	return k == FaultEdit || k == FaultDelete || k == FaultVoid || k == FaultPush
+}
 
 func (k FaultKind) known() bool {
 	switch k {
