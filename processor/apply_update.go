@@ -113,8 +113,7 @@ func (a *attempt) updateDraft(target *invoicePlan, st *OrderState) (updated bool
 	books := a.tenant.books
 	if end := a.once(stepUpdate, false, nil,
 		func() (bool, error) {
-			var err error
-			err = a.read(func(ctx context.Context) (err error) {
+			err := a.read(func(ctx context.Context) (err error) {
 				now, err = books.GetInvoice(ctx, st.Invoice.ID)
 				return err
 			})
