@@ -45,6 +45,9 @@ func (a *attempt) sameContent(originValue string) bool {
 // claim holds.
 func (a *attempt) isOurs(originValue string) bool {
 	o, ok := parseOrigin(originValue)
+	if older := a.prog.Fingerprint; ok && older != "" && o.Fingerprint == older && o.Coordinates == a.prog.Origin {
+		return true
+	}
 	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin)
 }
 

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"slices"
 
 	"github.com/shopspring/decimal"
 
@@ -22,11 +23,18 @@ func (a *attempt) applyOrder() *ending {
 			return end.or(v.rejection())
 		}
 	}
+	if st := a.states[a.orderID]; st.Invoice != nil {
+		return a.applyUpdate(st)
+	}
+	if rej := checkOpen("placed_at", o.PlacedAt, org); rej != nil { // of an update, the check knows when it happened only
+		return &ending{reject: rej}
+	}
 	plan, rej := a.planInvoice(org)
 	if rej != nil {
 		return &ending{reject: rej}
 	}
-	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax}
+	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID,
+		Payments: a.states[a.orderID].Payments} // advances
 	if plan.Skip {
 		a.result.remark = "zero total: no invoice by policy"
 		a.result.orders = map[string]*OrderState{a.orderID: st}
@@ -50,6 +58,9 @@ func (a *attempt) applyOrder() *ending {
 		}
 		return end
 	}
+	if inv == nil { // an earlier revision's is in the books, which Redis did not know
+		return a.applyUpdate(a.states[a.orderID])
+	}
 	a.compared(plan.wanted(o), inv.Total.Decimal, plan.Difference)
 	if end := a.mismatched(inv, plan); end != nil {
 		return end
@@ -57,36 +68,60 @@ func (a *attempt) applyOrder() *ending {
 	if end := a.markSent(inv); end != nil {
 		return end
 	}
-	for i := range plan.Lines {
+	st.Invoice = plan.posted(inv)
+	a.moved(plan.TrueDate, inv.Date)
+	a.document(a.invoiceDocument(inv))
+	a.registered(inv)
+	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
+	if end := a.takeBack(plan, inv, st); end != nil {
+		return end
+	}
+	if st, end = a.takeAdvances(st); end != nil {
+		return end
+	}
+	a.result.orders = map[string]*OrderState{a.orderID: st}
+	return nil
+}
+
+// posted is what the order's claim keeps of an invoice that was written as planned.
+func (p *invoicePlan) posted(inv *zohobooks.Invoice) *InvoiceState {
+	lines := slices.Clone(p.Lines)
+	for i := range lines {
 		if i < len(inv.LineItems) {
-			plan.Lines[i].InvoiceItemID = inv.LineItems[i].LineItemID
-			if plan.Lines[i].AccountID == "" {
-				plan.Lines[i].AccountID = inv.LineItems[i].AccountID // the item's own
+			lines[i].InvoiceItemID = inv.LineItems[i].LineItemID
+			if lines[i].AccountID == "" {
+				lines[i].AccountID = inv.LineItems[i].AccountID // the item's own
 			}
 		}
 	}
-	st.Invoice = invoiceStateOf(inv, plan.Lines)
-	a.result.orders = map[string]*OrderState{a.orderID: st}
-	a.document(a.invoiceDocument(inv))
-	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
-	return a.takeBack(plan, inv, st)
+	return invoiceStateOf(inv, lines)
 }
 
 // invoice creates the order's invoice, or takes the one that an earlier attempt of this delivery created: that its
-// mark-sent call failed puts nothing in doubt.
+// mark-sent call failed puts nothing in doubt. It's nil without an ending where the books have an earlier revision's: then
+// the order's state is rebuilt.
 func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 	if a.w.invoice != nil {
 		return a.w.invoice, nil
 	}
+	older := false
 	inv, end := keyedCreate(a, stepInvoice, nil,
-		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.orderID) },
+		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.ref.key()) },
 		func(inv *zohobooks.Invoice) *ending {
 			value := fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)
+			if o, ok := parseOrigin(value); ok && o.Revision != a.revision && o.Order == orderMark(a.orderID) {
+				if o.Revision > a.revision {
+					a.found = &inBooks{Origin: value}
+					a.result.orders = map[string]*OrderState{a.orderID: stateFromInvoice(inv, o)}
+					return &ending{duplicate: duplicateStale}
+				}
+				a.states[a.orderID], a.rebuilt, older = stateFromInvoice(inv, o), true, true
+				return nil
+			}
 			if end := a.adoptable(value, a.invoiceDocument(inv)); end != nil {
 				if a.found != nil { // another record's: payments and refunds of the order need not look for it
-					st := stateFromInvoice(inv)
-					st.Revision, st.Origin = a.revision, value
-					a.result.orders = map[string]*OrderState{a.orderID: st}
+					o, _ := parseOrigin(value)
+					a.result.orders = map[string]*OrderState{a.orderID: stateFromInvoice(inv, o)}
 				}
 				return end
 			}
@@ -95,6 +130,9 @@ func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 		func(ctx context.Context) (*zohobooks.Invoice, error) {
 			return a.tenant.books.CreateInvoice(ctx, plan.Request)
 		})
+	if older {
+		return nil, end
+	}
 	a.w.invoice = inv
 	return inv, end
 }
@@ -197,8 +235,12 @@ func tolerance(org *Organization, o *schemas.Order) decimal.Decimal {
 
 // invoiceStateOf is what the order's claim keeps of an invoice.
 func invoiceStateOf(inv *zohobooks.Invoice, lines []InvoiceLine) *InvoiceState {
+	modified := ""
+	if inv.Status == invoiceDraft {
+		modified = inv.LastModified
+	}
 	return &InvoiceState{
-		ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
+		Modified: modified, Pushed: inv.EInvoice.Status == zohobooks.EInvoicePushed, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
 		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines,
 		PlaceOfSupply: inv.PlaceOfSupply, GSTTreatment: inv.GSTTreatment, GSTNo: inv.GSTNo,
 		VATTreatment: inv.VATTreatment, TaxTreatment: inv.TaxTreatment, LocationID: inv.LocationID,

@@ -16,7 +16,7 @@ func (a *attempt) invoiceBefore(plan *invoicePlan) (*zohobooks.Invoice, *ending)
 	if a.prog.Credit == nil && a.inDoubt.step != stepCredit && a.inDoubt.step != stepApply {
 		return nil, nil
 	}
-	inv, err := a.findInvoice(a.orderID)
+	inv, err := a.findInvoice(a.ref.key())
 	if err != nil {
 		return nil, a.failed("looking for the invoice", err)
 	}
@@ -30,6 +30,7 @@ func (a *attempt) takeBack(plan *invoicePlan, inv *zohobooks.Invoice, st *OrderS
 		return nil
 	}
 	plan.Returned.Request.CustomerID = st.ContactID
+	plan.Returned.ApplyTo = []application{{inv.InvoiceID, plan.Returned.Apply}}
 	cr, end := a.credit(plan.Returned, st, nil)
 	if end != nil {
 		return end

@@ -29,7 +29,12 @@ func checkOrder(o *schemas.Order, org *Organization) (*arithmetic, *Rejection) {
 	if r := checkCurrency(o.Currency, o.ExchangeRate, true, org); r != nil {
 		return a, r
 	}
-	if r := checkOpen("placed_at", o.PlacedAt, org); r != nil {
+	// An update may correct an invoice that was issued long ago: its documents are of the day it happened.
+	name, day := "placed_at", o.PlacedAt
+	if o.Kind == schemas.OrderUpdated {
+		name, day = "occurred_at", o.OccurredAt
+	}
+	if r := checkOpen(name, day, org); r != nil {
 		return a, r
 	}
 	if o.Customer.ID == "" && emailOf(o.Customer.Email) == "" {

@@ -286,9 +286,27 @@ func TestCheckPayment(t *testing.T) {
 		want   string
 	}{
 		{"a right payment", func(*schemas.Payment, *Organization) {}, ""},
-		{"a reversal", func(p *schemas.Payment, _ *Organization) { p.Kind = schemas.PaymentReversed }, "rejected.unsupported: REVERSED"},
-		{"a dispute", func(p *schemas.Payment, _ *Organization) { p.Kind = schemas.PaymentDisputed }, "rejected.unsupported: DISPUTED"},
-		{"a dispute won", func(p *schemas.Payment, _ *Organization) { p.Kind = schemas.PaymentDisputeWon }, "rejected.unsupported: DISPUTE_WON"},
+		{"a reversal without a policy", func(p *schemas.Payment, _ *Organization) { became(p, schemas.PaymentReversed) }, "rejected.unsupported: reversal_policy"},
+		{"a reversal without an account", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentReversed)
+			org.ReversalPolicy = reversalWriteOff
+		}, "rejected.account: losses"},
+		{"a reversal that is credited", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentReversed)
+			org.ReversalPolicy = reversalCredit
+		}, ""},
+		{"a reversal of several orders' payment", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentReversed)
+			org.ReversalPolicy = reversalCredit
+			p.Allocations = []schemas.Allocation{{OrderID: "O1", Amount: dec("20")}, {OrderID: "O2", Amount: dec("4")}}
+		}, "rejected.unsupported: several orders"},
+		{"a dispute without an account", func(p *schemas.Payment, _ *Organization) { became(p, schemas.PaymentDisputed) }, "rejected.account: DISPUTED"},
+		{"a dispute won without an account", func(p *schemas.Payment, _ *Organization) { became(p, schemas.PaymentDisputeWon) }, "rejected.account: DISPUTE_WON"},
+		{"a dispute with a fee above the payment", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentDisputed)
+			p.Fee, org.DisputesAccount = &schemas.Fee{Amount: dec("25"), Currency: "GBP"}, "acc-disputes"
+		}, ""},
+		{"a kind that nobody knows", func(p *schemas.Payment, _ *Organization) { became(p, "PAUSED") }, "rejected.unsupported: PAUSED"},
 		{"a test payment", func(p *schemas.Payment, _ *Organization) { p.Test = true }, "rejected.test: payment P1"},
 		{"nothing", func(p *schemas.Payment, _ *Organization) { p.Amount = dec("0") }, "rejected.totals: amount is 0"},
 		{"less than nothing", func(p *schemas.Payment, _ *Organization) { p.Amount = dec("-1") }, "rejected.totals: negative"},
@@ -327,6 +345,10 @@ func TestCheckPayment(t *testing.T) {
 	}
 }
 
+func became(p *schemas.Payment, kind schemas.PaymentKind) {
+	p.Kind, p.OccurredAt = kind, instant("2026-03-20T10:00:00Z")
+}
+
 func TestCheckRefund(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -362,10 +384,18 @@ func TestCheckRefund(t *testing.T) {
 		{"foreign store credit needs no rate", func(f *schemas.Refund, _ *Organization) {
 			f.Currency, f.Amount, f.CreditTotal = "EUR", dec("0"), optDec("5")
 		}, ""},
-		{"a returned fee", func(f *schemas.Refund, _ *Organization) {
+		{"a returned fee", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, true
+		}, ""},
+		{"a returned fee without journals", func(f *schemas.Refund, _ *Organization) {
 			f.FeeReturned = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}
-		},
-			"rejected.unsupported: fee_returned"},
+		}, "rejected.unsupported: fee_returned"},
+		{"a returned fee in another currency", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "USD"}, true
+		}, "rejected.unsupported: fee_returned is in USD"},
+		{"a returned fee without an account", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.FeeAccount, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, "", true
+		}, "rejected.account: fee account"},
 		{"a locked period", func(_ *schemas.Refund, org *Organization) { org.LockedUntil = "2026-03-31" }, "rejected.locked: refunded_at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

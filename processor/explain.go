@@ -79,6 +79,10 @@ func ExplainPayment(p *schemas.Payment, org *Organization) Explanation {
 	if rej != nil {
 		return e
 	}
+	if p.Kind != schemas.PaymentCaptured {
+		e.dispute(p, org)
+		return e
+	}
 	parts := p.Allocations
 	if len(parts) == 0 {
 		parts = []schemas.Allocation{{OrderID: p.OrderID, Amount: p.Amount}}
@@ -98,6 +102,24 @@ func ExplainPayment(p *schemas.Payment, org *Organization) Explanation {
 	e.Requests = []Request{{Call: "POST /customerpayments", When: "as soon as every order has its invoice", Body: plan.Request}}
 	e.Notes = append(e.Notes, "what an invoice does not owe any more stays as the customer's credit")
 	return e
+}
+
+// dispute explains what a gateway did to a captured payment.
+func (e *Explanation) dispute(p *schemas.Payment, org *Organization) {
+	e.BusinessID = ClaimRef{paymentRoles[p.Kind], p.PaymentID}.key()
+	if p.Kind == schemas.PaymentReversed && org.ReversalPolicy == reversalCredit {
+		e.Notes = append(e.Notes, "the order is credited and the money returned, as by a refund of this amount without lines")
+		return
+	}
+	req, rej := planDispute(p, org, decimal.Zero)
+	if rej != nil {
+		e.Rejected = rej
+		return
+	}
+	e.Requests = []Request{{Call: "POST /journals", When: "as soon as the payment is posted", Body: req}}
+	if p.Kind == schemas.PaymentReversed {
+		e.Notes = append(e.Notes, "what was disputed before leaves the disputes account, not the clearing account")
+	}
 }
 
 // ExplainRefund explains a refund event. With the order event it belongs to, the order is taken as posted and paid in
@@ -150,8 +172,11 @@ func (e *Explanation) refund(plan *refundPlan) {
 	if plan.FromCredit != nil {
 		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/refunds", Body: plan.FromCredit})
 	}
-	if plan.FromCancel != nil {
-		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/" + plan.FromCancelID + "/refunds", Body: plan.FromCancel})
+	for _, n := range plan.FromNotes {
+		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/" + n.NoteID + "/refunds", Body: n.Request})
+	}
+	if plan.Fee != nil {
+		e.Requests = append(e.Requests, Request{Call: "POST /journals", Body: plan.Fee})
 	}
 	for _, x := range plan.FromExcess {
 		e.Requests = append(e.Requests, Request{Call: "POST /customerpayments/" + x.PaymentDocumentID + "/refunds", Body: x.Request})

@@ -23,10 +23,10 @@ type creditOrder struct {
 }
 
 // composeCredit composes a credit note of exactly the wanted total as Zoho computes it, out of what earlier credit notes
-// have left of the invoice. Amounts without lines are split over the tax rates, then over the lines, by largest remainder.
+// have left of the order's invoices, of which at least one lives. Amounts without lines are split over the tax rates, then over the lines, by largest remainder.
 // A credit note that takes all that's left ends the invoice exactly: line by line, tax by tax, rounding included.
 func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPlan, *Rejection) {
-	inv := st.Invoice
+	inv := st.living()[0]
 	if st.InclusiveTax && !org.hasInclusiveCredits() {
 		return nil, reject(classUnsupported, "invoice %s has prices that include tax, and in Zoho's %s edition credit notes can't: credit it by hand",
 			inv.Number, org.Edition)
@@ -74,6 +74,12 @@ func (o *Organization) checkRoundOff(wanted decimal.Decimal, currency string) *R
 			o.RoundOff, amountText(rounded, currency), amountText(wanted, currency))
 	}
 	return nil
+}
+
+// applied plans that as much of this amount is applied as the invoices owe.
+func (plan *creditPlan) applied(st *OrderState, amount decimal.Decimal) {
+	plan.ApplyTo = st.owing(amount)
+	plan.Apply = sumOfParts(plan.ApplyTo)
 }
 
 // repeatEditionFields gives a credit note the invoice's own tax treatment.
@@ -126,7 +132,7 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 			plan.Request.LineItems = append(plan.Request.LineItems, item)
 		}
 		if l.untaxed != 0 {
-			item, r := sh.roundingLine(l.untaxed, l.inv)
+			item, r := sh.roundingLine(l.untaxed, l)
 			if r != nil {
 				return r
 			}
@@ -152,7 +158,7 @@ func (sh *creditSheet) item(l *creditLine, quantity decimal.Decimal) zohobooks.L
 		ItemID: l.inv.ItemID, AccountID: l.inv.AccountID, Name: l.inv.Name,
 		Rate: zohobooks.NewAmount(rate), Quantity: zohobooks.NewAmount(quantity),
 		TaxID: l.inv.TaxID, HSNOrSAC: l.inv.HSNOrSAC,
-		InvoiceID: sh.st.Invoice.ID, InvoiceItemID: l.inv.InvoiceItemID,
+		InvoiceID: l.of.ID, InvoiceItemID: l.inv.InvoiceItemID,
 	}
 	if inCreditExemption[sh.org.Edition] {
 		item.TaxExemptionID = l.inv.TaxExemptionID
@@ -197,7 +203,7 @@ func (sh *creditSheet) quantity(l *creditLine) (decimal.Decimal, *Rejection) {
 }
 
 // roundingLine is a line without tax. Of an invoice line it's on that line's account, else on the rounding target.
-func (sh *creditSheet) roundingLine(units int64, of *InvoiceLine) (zohobooks.LineItem, *Rejection) {
+func (sh *creditSheet) roundingLine(units int64, of *creditLine) (zohobooks.LineItem, *Rejection) {
 	item := zohobooks.LineItem{Name: "Rounding", Rate: zohobooks.NewAmount(sh.amount(units)), Quantity: zohobooks.NewAmount(one)}
 	if tax, ok := sh.org.Taxes[roundingKind]; ok && tax.Rate.Sign() == 0 {
 		item.TaxID = tax.TaxID
@@ -206,9 +212,9 @@ func (sh *creditSheet) roundingLine(units int64, of *InvoiceLine) (zohobooks.Lin
 		}
 	}
 	if of != nil {
-		item.AccountID = of.AccountID
-		item.Description = cleanLines("Rounding of the tax on "+of.Name, maxDescription)
-		item.InvoiceID, item.InvoiceItemID = sh.st.Invoice.ID, of.InvoiceItemID
+		item.AccountID = of.inv.AccountID
+		item.Description = cleanLines("Rounding of the tax on "+of.inv.Name, maxDescription)
+		item.InvoiceID, item.InvoiceItemID = of.of.ID, of.inv.InvoiceItemID
 	}
 	if item.AccountID == "" {
 		target, ok := sh.org.lineTarget(roundingKind, "")

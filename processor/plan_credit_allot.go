@@ -25,7 +25,7 @@ func (sh *creditSheet) allot() *Rejection {
 	}
 	if got += sh.rounding; got != sh.total || sh.rounding < 0 && !sh.org.NegativeLines {
 		return reject(classTotals, "no credit note of %s can be composed from what is left of invoice %s (%s, rounding %s): credit it by hand",
-			sh.text(sh.total), sh.st.Invoice.Number, sh.text(got-sh.rounding), sh.text(sh.rounding))
+			sh.text(sh.total), sh.st.living()[0].Number, sh.text(got-sh.rounding), sh.text(sh.rounding))
 	}
 	return nil
 }

@@ -168,8 +168,10 @@ func (s *OrderState) after(plan *refundPlan) *OrderState {
 		s.Credits = append(s.Credits, cr)
 	}
 	for i := range s.Credits {
-		if plan.FromCancel != nil && s.Credits[i].DocumentID == plan.FromCancelID {
-			s.Credits[i].Refunded = s.Credits[i].Refunded.Add(plan.FromCancel.Amount.Decimal)
+		for _, n := range plan.FromNotes {
+			if s.Credits[i].DocumentID == n.NoteID {
+				s.Credits[i].Refunded = s.Credits[i].Refunded.Add(n.Request.Amount.Decimal)
+			}
 		}
 	}
 	for _, e := range plan.FromExcess {

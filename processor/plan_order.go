@@ -38,7 +38,6 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 		TaxTreatment:   t.tax,
 		LocationID:     org.Locations[o.Location],
 		Notes:          cleanLines(withTrueDate(s.less()+o.Notes, trueDate), maxNotes),
-		CustomFields:   customFields(org.Fields.Invoice, "order:"+o.OrderID, origin),
 	}
 	if o.Currency != org.BaseCurrency {
 		req.ExchangeRate = zohobooks.NewAmount(o.ExchangeRate.Decimal)
@@ -47,6 +46,7 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 	if r := plan.addLines(s); r != nil {
 		return nil, r
 	}
+	req.CustomFields = customFields(org.Fields.Invoice, "order:"+o.OrderID, withLineMarks(origin, plan.Lines))
 	plan.Returned = planReturned(s, req, origin)
 	if r := plan.balance(s); r != nil {
 		return nil, r

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -13,6 +14,11 @@ const returnedKeyPrefix = "returned:"
 func returnedKey(orderID string) string { return returnedKeyPrefix + orderID }
 
 func hasReturnedKey(key string) bool { return strings.HasPrefix(key, returnedKeyPrefix) }
+
+// tookBack says whether the order took something back itself, by a credit note beside its invoice.
+func (s *OrderState) tookBack() bool {
+	return slices.ContainsFunc(s.Credits, func(c CreditState) bool { return hasReturnedKey(c.Key) })
+}
 
 // planReturned plans the credit note of what the order takes back itself (see takeBack); nil where there's nothing. It takes
 // back no line of the invoice, so refunds of the order don't count it: it's the order's own, applied to its invoice whole.

@@ -84,6 +84,7 @@ type Books interface {
 	UpdateInvoiceCustomFields(ctx context.Context, id string, fields []zohobooks.CustomField) error
 	GetInvoice(ctx context.Context, id string) (*zohobooks.Invoice, error)
 	FindInvoicesByCustomField(ctx context.Context, field, value string) ([]zohobooks.Invoice, error)
+	FindInvoicesByReference(ctx context.Context, reference string) ([]zohobooks.Invoice, error)
 	MarkInvoiceSent(ctx context.Context, id string) error
 	MarkInvoicesSent(ctx context.Context, ids []string) error
 	VoidInvoice(ctx context.Context, id string) error
@@ -91,6 +92,7 @@ type Books interface {
 	CreatePayment(ctx context.Context, req *zohobooks.PaymentRequest) (*zohobooks.Payment, error)
 	FindPaymentsByReference(ctx context.Context, ref string) ([]zohobooks.Payment, error)
 	GetPayment(ctx context.Context, id string) (*zohobooks.Payment, error)
+	UpdatePayment(ctx context.Context, id string, req *zohobooks.PaymentRequest) (*zohobooks.Payment, error)
 	ListPayments(ctx context.Context, opts *zohobooks.ListOptions) iter.Seq2[zohobooks.Payment, error]
 	RefundPayment(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListPaymentRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)
@@ -102,6 +104,9 @@ type Books interface {
 	ApplyCreditNote(ctx context.Context, id string, to []zohobooks.CreditedInvoice) error
 	RefundCreditNote(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListCreditNoteRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)
+
+	CreateJournal(ctx context.Context, req *zohobooks.JournalRequest) (*zohobooks.Journal, error)
+	FindJournalsByReference(ctx context.Context, ref string) ([]zohobooks.Journal, error)
 
 	Organization(ctx context.Context) (*zohobooks.Organization, error)
 }
@@ -142,6 +147,10 @@ const (
 	RoleRefund   Role = "refund"
 	RoleCustomer Role = "customer"
 	RoleCancel   Role = "cancel"
+	// The three below carry the id of the payment that they concern.
+	RoleDispute  Role = "dispute"
+	RoleWon      Role = "won"
+	RoleReversal Role = "reversal"
 )
 
 // ClaimRef names a claim within an organisation.

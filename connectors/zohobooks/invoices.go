@@ -50,7 +50,18 @@ type Invoice struct {
 	LocationID     string            `json:"location_id"`
 	URL            string            `json:"invoice_url"`
 	LastModified   string            `json:"last_modified_time"`
+	// EInvoice is there where e-invoicing applies.
+	EInvoice EInvoice `json:"einvoice_details"`
 }
+
+// EInvoice is the state of a document at the tax authority's portal.
+type EInvoice struct {
+	// Status is pushed once it's registered (reported by users); what else it says is not known.
+	Status string `json:"status"`
+}
+
+// EInvoicePushed is the status of a registered e-invoice: the document can't be changed or voided any more.
+const EInvoicePushed = "pushed"
 
 // Field is the value of a custom field, and whether it was answered.
 func (i *Invoice) Field(apiName string) (string, bool) {

@@ -70,6 +70,8 @@ func DefaultOrganization() Organization {
 		MismatchPolicy:     "flag",
 		Tolerance:          1,
 		ZeroTotal:          "post",
+		ReversalPolicy:     "reject",
+		Advances:           "wait",
 		LockPolicy:         "reject",
 		DependencyDeadline: time.Hour,
 	}

@@ -128,12 +128,15 @@ func TestEveryProblemIsReportedWithItsPlaceAndAHint(t *testing.T) {
     clearing: {stripe: 1, Stripe/EUR: 2}
     fields: {invoice: {key: booksync}}
     round_off: tidy
+    disputes_account: 9
+    reversal_policy: write_off
     locked_until: 31.3.2026
 `, nil, []string{
 			`acme.id: "abc" is not made of digits`, `acme.time_zone: "Mars/Olympus" is not a known`, "taxes.none: needs either", "taxes.vat.rate: 120 is not a rate",
 			"taxes.z+a: the codes of a combination must be sorted; write a+z", `default_tax: "vta" is not under taxes; did you mean "vat"?`,
 			`line_targets.GODS: "GODS" is not a kind of line; did you mean "GOODS"?`, `line_targets.GOODS/vat2: the tax code "vat2" is not under taxes; did you mean "vat"?`,
-			"line_targets.GOODS/vat2: needs either", "clearing.Stripe/EUR: gateways are compared in lower case; write stripe/EUR", "clearing.stripe: want gateway/CURRENCY", `fields.invoice.key: "booksync" is not a custom field's API name`,
+			"line_targets.GOODS/vat2: needs either", "clearing.Stripe/EUR: gateways are compared in lower case; write stripe/EUR", "clearing.stripe: want gateway/CURRENCY",
+			"journals: is off, but disputes_account or reversal_policy: write_off is set", "losses_account: is needed by reversal_policy: write_off", `fields.invoice.key: "booksync" is not a custom field's API name`,
 			`round_off: "tidy" is not a positive number`, "locked_until: want a day",
 		}},
 		{"a rate that would take the machine's memory", "organizations: {a: {taxes: {x: {tax_id: 1, rate: 1e999999999}}}}", nil, []string{"organizations.a.taxes.x.rate (f:1): want a plain decimal number"}},

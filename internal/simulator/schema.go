@@ -299,6 +299,39 @@ var (
 		from_account_id id
 		description text`, nil)
 
+	journalSchema = newSchema(`
+		journal_date date
+		reference_number text
+		notes text
+		journal_type text
+		vat_treatment text @uk,eu
+		include_in_vat_return bool @uk,eu
+		is_bas_adjustment bool @au
+		exchange_rate number
+		tax_exemption_code text @in,us,au,ca
+		tax_exemption_type text @in,us,au,ca
+		status text
+		currency_id id
+		location_id id
+		product_type text @uk
+		custom_fields any
+		tags any
+		line_items list =leg`, map[string]schema{"leg": newSchema(`
+			account_id id
+			customer_id id
+			line_id id
+			description text
+			tax_exemption_id id @in,us,au,ca,mx
+			tax_authority_id id @us,au,ca,mx
+			tax_id id
+			amount number
+			debit_or_credit text
+			acquisition_vat_id id @uk
+			reverse_charge_vat_id id @uk
+			location_id id
+			tags any
+			project_id id`, nil)})
+
 	applySchema = newSchema(`
 		invoices list =applied
 		invoice_id id
