@@ -66,6 +66,9 @@ func (c *creditRun) post(s *shop) bool {
 
 func (c *creditRun) pay(amount decimal.Decimal) {
 	if c.z != nil {
+		if c.st.Balance().Sign() <= 0 { // what comes in then is an advance
+			return
+		}
 		c.postPayment(amount)
 	}
 	c.st.pay(amount.String())

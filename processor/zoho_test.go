@@ -75,7 +75,7 @@ func newZoho(t testing.TB, org *Organization) *zoho {
 		o.RoundOff = simulator.RoundOff{Type: "nearest_increment", Increment: org.RoundOff}
 	}
 	z.sim = simulator.New(simulator.Config{Organizations: []simulator.Org{*o}, TokenRequests: -1, Switches: simulator.Switches{
-		ItemLevelTax: org.TaxRounding == itemLevel, AcceptNegativeRates: org.NegativeLines, AcceptPaymentWithoutInvoices: true,
+		ItemLevelTax: org.TaxRounding == itemLevel, AcceptNegativeRates: org.NegativeLines,
 	}})
 	t.Cleanup(z.sim.Close)
 	creds := simulator.DefaultCredentials()
