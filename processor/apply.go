@@ -15,19 +15,21 @@ import (
 // Steps that write. A step's name stands in the claim while its write is in doubt.
 const (
 	stepContact = "contact"
-	stepInvoice = "invoice"
-	stepRename  = "rename"
-	stepVoid    = "void"
-	stepPayment = "payment"
-	stepCredit  = "credit"
-	stepApply   = "apply"
-	stepRefund  = "refund"
-	stepNote    = "note"
-	stepUpdate  = "update"
-	stepJournal = "journal"
-	stepFee     = "fee"
-	stepAdvance = "advance"
-	stepExcess  = "excess"
+	// stepContactUpdate is of a contact's claim, as stepContact is.
+	stepContactUpdate = "contact update"
+	stepInvoice       = "invoice"
+	stepRename        = "rename"
+	stepVoid          = "void"
+	stepPayment       = "payment"
+	stepCredit        = "credit"
+	stepApply         = "apply"
+	stepRefund        = "refund"
+	stepNote          = "note"
+	stepUpdate        = "update"
+	stepJournal       = "journal"
+	stepFee           = "fee"
+	stepAdvance       = "advance"
+	stepExcess        = "excess"
 )
 
 // result is what the attempt did, for the outcome and the claim.
@@ -50,6 +52,9 @@ func (a *attempt) apply() *ending {
 		return &ending{park: park}
 	}
 	a.result.documents = a.prog.Documents
+	if end := a.fillRate(); end != nil {
+		return end
+	}
 	switch {
 	case a.ref.Role == RolePayment:
 		return a.applyPayment()

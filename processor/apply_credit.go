@@ -53,7 +53,7 @@ func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {
 	return schemas.Document{
 		Type: "credit_note", ID: note.CreditNoteID, Number: note.CreditNoteNumber, URL: a.documentURL("creditnotes", note.CreditNoteID),
 		Status: note.Status, Date: note.Date, Total: note.Total.Decimal, Tax: note.TaxTotal.Decimal, Balance: note.Balance.Decimal,
-		BaseTotal: optional(note.BaseTotal.Decimal),
+		BaseTotal: a.inBase(note.BaseTotal, note.Total, note.CurrencyCode, note.ExchangeRate),
 	}
 }
 

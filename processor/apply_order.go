@@ -70,6 +70,9 @@ func (a *attempt) applyOrder() *ending {
 	}
 	st.Invoice = plan.posted(inv)
 	a.moved(plan.TrueDate, inv.Date)
+	if st.Invoice.ReverseCharge == nil {
+		st.Invoice.ReverseCharge = plan.Request.ReverseCharge
+	}
 	a.document(a.invoiceDocument(inv))
 	a.registered(inv)
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
@@ -141,7 +144,7 @@ func (a *attempt) invoiceDocument(inv *zohobooks.Invoice) schemas.Document {
 	return schemas.Document{
 		Type: "invoice", ID: inv.InvoiceID, Number: inv.InvoiceNumber, URL: a.documentURL("invoices", inv.InvoiceID),
 		Status: inv.Status, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Balance: inv.Balance.Decimal,
-		BaseTotal: optional(inv.BaseTotal.Decimal),
+		BaseTotal: a.inBase(inv.BaseTotal, inv.Total, inv.CurrencyCode, inv.ExchangeRate),
 	}
 }
 
@@ -244,6 +247,7 @@ func invoiceStateOf(inv *zohobooks.Invoice, lines []InvoiceLine) *InvoiceState {
 		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines,
 		PlaceOfSupply: inv.PlaceOfSupply, GSTTreatment: inv.GSTTreatment, GSTNo: inv.GSTNo,
 		VATTreatment: inv.VATTreatment, TaxTreatment: inv.TaxTreatment, LocationID: inv.LocationID,
+		ReverseCharge: inv.ReverseCharge, TaxAuthorityID: inv.TaxAuthorityID,
 	}
 }
 

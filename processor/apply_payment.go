@@ -21,13 +21,16 @@ func (a *attempt) applyPayment() *ending {
 		}
 		states[id] = st.withoutPayment(a.ref.ID)
 	}
+	if rej := a.convertPayment(states); rej != nil {
+		return &ending{reject: rej}
+	}
 	if end := a.takesAll(states); end != nil {
 		return end
 	}
 	plan := a.prog.Payment
 	if plan == nil {
 		var rej *Rejection
-		if plan, rej = planPayment(a.payment, a.tenant.org(), states, a.originField()); rej != nil {
+		if plan, rej = a.planPayment(states); rej != nil {
 			return &ending{reject: rej}
 		}
 	}
@@ -70,7 +73,7 @@ func (a *attempt) postOverBalance(plan *paymentPlan, states map[string]*OrderSta
 	if end := a.refreshed(states); end != nil {
 		return nil, end
 	}
-	plan, rej := planPayment(a.payment, a.tenant.org(), states, a.originField())
+	plan, rej := a.planPayment(states)
 	if rej != nil {
 		return nil, &ending{reject: rej}
 	}
@@ -202,7 +205,7 @@ func (a *attempt) paymentDocument(pay *zohobooks.Payment) schemas.Document {
 	return schemas.Document{
 		Type: "customer_payment", ID: pay.PaymentID, Number: pay.PaymentNumber, URL: a.documentURL("paymentsreceived", pay.PaymentID),
 		Status: pay.Status, Date: pay.Date, Total: pay.Amount.Decimal, Balance: pay.UnusedAmount.Decimal, Account: pay.AccountID,
-		BaseTotal: optional(pay.BaseAmount.Decimal),
+		BaseTotal: a.inBase(pay.BaseAmount, pay.Amount, pay.CurrencyCode, pay.ExchangeRate),
 	}
 }
 

@@ -318,7 +318,7 @@ func (a *attempt) refundEntry(step string, fenced bool, intent *OrderState, req 
 	}
 	a.document(schemas.Document{
 		Type: kind, ID: entry.ID(), Date: entry.Date, Total: entry.Amount.Decimal, Account: req.FromAccountID,
-		BaseTotal: optional(entry.BaseAmount.Decimal),
+		BaseTotal: a.inBase(entry.BaseAmount, entry.Amount, a.currency(), req.ExchangeRate),
 	})
 	return entry.Amount.Decimal, nil
 }

@@ -134,7 +134,7 @@ func checkCurrency(currency string, rate decimal.NullDecimal, needRate bool, org
 	switch {
 	case rate.Valid && rate.Decimal.Sign() <= 0:
 		return reject(classCurrency, "exchange_rate is %s: it must be positive", rate.Decimal)
-	case !rate.Valid && needRate:
+	case !rate.Valid && needRate && org.ExchangeRates != ratesOfZoho:
 		return reject(classCurrency, "exchange_rate is missing: send what one %s is in %s; without it Zoho books 1 %[1]s as 1 %[2]s",
 			currency, org.BaseCurrency)
 	}

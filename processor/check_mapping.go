@@ -10,9 +10,11 @@ import (
 	"github.com/booksync/booksync/schemas"
 )
 
-// mapTax finds the Zoho tax of the line's tax codes (accounting rule 7) and compares the rates.
-func (l *sheetLine) mapTax(buyer *schemas.Party, org *Organization, currency string) *Rejection {
-	if r := l.readTaxes(org, currency); r != nil {
+// mapTax finds the Zoho tax of the line's tax codes at the order's place of supply (accounting rule 7) and compares the
+// rates.
+func (s *sheet) mapTax(l *sheetLine) *Rejection {
+	org := s.org
+	if r := l.readTaxes(s); r != nil {
 		return r
 	}
 	if len(l.taxes) == 0 {
@@ -35,16 +37,16 @@ func (l *sheetLine) mapTax(buyer *schemas.Party, org *Organization, currency str
 			return reject(classTax, "line %s has the same tax code twice: %s", l.LineID, l.code)
 		}
 	}
-	target, ok := org.Taxes[l.code]
+	target, ok := org.taxAt(l.code, s.supply)
 	if !ok {
-		return reject(classTax, "tax code %q of line %s is not mapped: map it to a Zoho tax%s, then replay", l.code, l.LineID, groupHint(l.taxes))
+		return s.unmapped(l)
 	}
 	l.tax = target
 	rate := decimal.Zero
 	for i := range l.taxes {
 		t := &l.taxes[i]
 		if t.rate.Sign() < 0 {
-			found, known := componentRate(t.code, l.code, target, org)
+			found, known := componentRate(t.code, l.code, target, org, s.supply)
 			if !known {
 				return reject(classTax, "tax %q of line %s has no rate, in the event or in the mapping", t.code, l.LineID)
 			}
@@ -57,15 +59,85 @@ func (l *sheetLine) mapTax(buyer *schemas.Party, org *Organization, currency str
 			"another code", l.code, l.LineID, rate, target.Rate)
 	}
 	l.compound(target)
-	if target.ReverseCharge && strings.TrimSpace(buyer.TaxNumber) == "" {
+	return s.checkTarget(l)
+}
+
+// checkTarget: the tax fits the buyer and the place of supply.
+func (s *sheet) checkTarget(l *sheetLine) *Rejection {
+	buyer := &s.order.Customer
+	if l.tax.ReverseCharge && taxNumber(buyer.TaxNumber) == "" {
 		return reject(classTax, "tax code %q of line %s is a reverse charge, which needs the buyer's tax number: customer.tax_number is empty",
 			l.code, l.LineID)
+	}
+	if l.tax.Supply != "" && s.supply.relation != "" && l.tax.Supply != s.supply.relation {
+		return reject(classTax, "tax code %q of line %s is for %s supplies, but the order is supplied to %s, which is %s: correct the event at its "+
+			"producer, or map the code for that place", l.code, l.LineID, supplyWords[l.tax.Supply], s.supply, supplyWords[s.supply.relation])
+	}
+	if l.tax.Rate.Sign() > 0 && inContactExemption[s.org.Edition] && treatmentOf(buyer, s.org).exemption != "" {
+		return reject(classTax, "line %s has the tax %q, but the customer is exempt (%s): Zoho takes no tax from exempt customers", l.LineID, l.code,
+			clean(buyer.TaxTreatment, maxName))
 	}
 	return nil
 }
 
+var supplyWords = map[string]string{relationIntra: "intra-state", relationInter: "inter-state", relationExport: "an export"}
+
+// unmapped names the code, and the place where it would have to be mapped.
+func (s *sheet) unmapped(l *sheetLine) *Rejection {
+	if places := s.org.placesOf(l.code); len(places) > 0 {
+		where := "send place_of_supply, or an address with country and state"
+		if s.supply.country != "" {
+			where = "map it for " + s.supply.String()
+			if s.supply.relation != "" {
+				where += " or " + l.code + "@" + s.supply.relation
+			} else if s.org.State == "" {
+				where += ", or set the organisation's state"
+			}
+		}
+		return reject(classTax, "tax code %q of line %s is mapped at %s, but not for %s: %s, then replay", l.code, l.LineID,
+			strings.Join(places, ", "), s.supply, where)
+	}
+	return reject(classTax, "tax code %q of line %s is not mapped: map it to a Zoho tax%s, then replay", l.code, l.LineID, groupHint(l.taxes))
+}
+
+// taxAt is what a code means at a place: the mapping that names the place most exactly.
+func (o *Organization) taxAt(code string, at supply) (TaxTarget, bool) {
+	for _, suffix := range at.suffixes(o.homeCountry()) {
+		if t, ok := o.Taxes[code+suffix]; ok && code+suffix != "" {
+			return t, true
+		}
+	}
+	return TaxTarget{}, false
+}
+
+// placesOf are the places that a code is mapped at.
+func (o *Organization) placesOf(code string) []string {
+	var places []string
+	for key := range o.Taxes {
+		if base, at, ok := strings.Cut(key, "@"); ok && base == code {
+			places = append(places, "@"+at)
+		}
+	}
+	slices.Sort(places)
+	return places
+}
+
+// codeOfRate is the code of a tax that the event gives by its rate only: the rate itself, where that's mapped, or "" for
+// the place's own tax if it has this rate.
+func (o *Organization) codeOfRate(rate decimal.Decimal, at supply) (string, bool) {
+	code := rate.String() + "%"
+	if _, ok := o.taxAt(code, at); ok {
+		return code, true
+	}
+	if t, ok := o.taxAt("", at); ok && t.Rate.Equal(rate) {
+		return "", true
+	}
+	return "", false
+}
+
 // readTaxes checks the line's taxes by themselves. A rate that the event doesn't say is -1 afterwards.
-func (l *sheetLine) readTaxes(org *Organization, currency string) *Rejection {
+func (l *sheetLine) readTaxes(s *sheet) *Rejection {
+	org, currency := s.org, s.currency
 	for _, t := range l.Taxes {
 		name := "tax " + t.Code + " of line " + l.LineID
 		if t.CollectedBy == schemas.CollectedByMarketplace {
@@ -81,13 +153,20 @@ func (l *sheetLine) readTaxes(org *Organization, currency string) *Rejection {
 			}
 			st.rate = t.Rate.Decimal
 		}
-		if st.code == "" {
+		byRate, found := "", false
+		if st.code == "" && st.rate.Sign() >= 0 {
+			byRate, found = org.codeOfRate(st.rate, s.supply)
+		}
+		switch {
+		case found:
+			st.code = byRate
+		case st.code == "":
 			if st.code = org.DefaultTax; st.code == "" {
 				if t.Amount.Sign() == 0 && st.rate.Sign() <= 0 && !org.TaxRequired {
 					continue // no tax, said at length
 				}
-				return reject(classTax, "line %s has a tax of %s without a code: send the code, or configure a default", l.LineID,
-					amountText(t.Amount, currency))
+				return reject(classTax, "line %s has a tax of %s without a code%s: send the code, map the rate or the place, or configure a default",
+					l.LineID, amountText(t.Amount, currency), rateHint(t, s.supply))
 			}
 		}
 		l.taxes = append(l.taxes, st)
@@ -120,13 +199,25 @@ func groupHint(taxes []sheetTax) string {
 	return " group (several taxes on a line are one group, keyed by their codes joined with +)"
 }
 
+// rateHint says what a tax without a code could be mapped by.
+func rateHint(t schemas.Tax, at supply) string {
+	hint := ""
+	if t.Rate.Valid {
+		hint = ", of " + t.Rate.Decimal.String() + " %"
+	}
+	if at.country != "" {
+		hint += " in " + at.String()
+	}
+	return hint
+}
+
 // componentRate is a tax's rate where the event doesn't say it: the mapping's, for one tax of several that of its own code
 // or of the group's component by that name.
-func componentRate(code, joined string, target TaxTarget, org *Organization) (decimal.Decimal, bool) {
+func componentRate(code, joined string, target TaxTarget, org *Organization, at supply) (decimal.Decimal, bool) {
 	if code == joined {
 		return target.Rate, true
 	}
-	if t, ok := org.Taxes[code]; ok {
+	if t, ok := org.taxAt(code, at); ok {
 		return t.Rate, true
 	}
 	for _, c := range target.Components {

@@ -40,6 +40,9 @@ func checkOrder(o *schemas.Order, org *Organization) (*arithmetic, *Rejection) {
 	if o.Customer.ID == "" && emailOf(o.Customer.Email) == "" {
 		return a, reject(classUnsupported, "the customer has neither an id nor an e-mail address: booksync could not tell it from others")
 	}
+	if r := checkBuyer(&o.Customer, org); r != nil {
+		return a, r
+	}
 	if o.PricesIncludeTax && !org.hasInclusiveCredits() {
 		return a, reject(classUnsupported, "prices include tax, and in Zoho's %s edition credit notes can't: a refund could not equal its invoice; "+
 			"send net prices", org.Edition)

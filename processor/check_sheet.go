@@ -16,6 +16,7 @@ type sheet struct {
 	order    *schemas.Order
 	org      *Organization
 	currency string
+	supply   supply
 	lines    []sheetLine
 	// rounding is what the seller rounded the total by: the sum of the ROUNDING lines, of either sign.
 	rounding decimal.Decimal
@@ -54,7 +55,7 @@ type sheetTax struct {
 // newSheet lays out an order. It rejects what can't be laid out: lines that make no sense, taxes and items that aren't
 // mapped. It doesn't compare sums.
 func newSheet(o *schemas.Order, org *Organization) (*sheet, *Rejection) {
-	s := &sheet{order: o, org: org, currency: o.Currency, lines: make([]sheetLine, len(o.Lines))}
+	s := &sheet{order: o, org: org, currency: o.Currency, supply: supplyOf(o, org), lines: make([]sheetLine, len(o.Lines))}
 	if len(o.Lines) == 0 {
 		return s, reject(classUnsupported, "the order has no lines")
 	}
@@ -68,7 +69,7 @@ func newSheet(o *schemas.Order, org *Organization) (*sheet, *Rejection) {
 			return s, reject(classUnsupported, "line_id %s is there twice: refunds could not tell the lines apart", l.LineID)
 		}
 		seen[l.LineID] = true
-		if r := s.lines[i].layOut(l, o, org); r != nil {
+		if r := s.layOut(&s.lines[i], l); r != nil {
 			return s, r
 		}
 		if l.Kind == schemas.LineRounding {
@@ -84,9 +85,9 @@ func newSheet(o *schemas.Order, org *Organization) (*sheet, *Rejection) {
 	return s, nil
 }
 
-func (l *sheetLine) layOut(ev *schemas.Line, o *schemas.Order, org *Organization) *Rejection {
+func (s *sheet) layOut(l *sheetLine, ev *schemas.Line) *Rejection {
 	l.Line = ev
-	if r := l.price(o); r != nil {
+	if r := l.price(s.order); r != nil {
 		return r
 	}
 	if ev.Kind == schemas.LineRounding {
@@ -95,10 +96,10 @@ func (l *sheetLine) layOut(ev *schemas.Line, o *schemas.Order, org *Organization
 		}
 		return nil
 	}
-	if r := l.mapTax(&o.Customer, org, o.Currency); r != nil {
+	if r := s.mapTax(l); r != nil {
 		return r
 	}
-	return l.mapTarget(org)
+	return l.mapTarget(s.org)
 }
 
 // price computes what the line comes to before the order's discounts.

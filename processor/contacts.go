@@ -19,68 +19,82 @@ const (
 	cacheContacts    = "contact"
 )
 
-// contactCache keeps contact ids in this process, in front of Redis.
+// contactCache keeps what is known of contacts in this process, in front of Redis.
 type contactCache struct {
 	clock Clock
 	mu    sync.Mutex
-	ids   map[string]cachedContact
+	known map[string]cachedContact
 }
 
 type cachedContact struct {
-	id    string
-	until time.Time
+	*contactRecord // never changed: another state is another record
+	until          time.Time
 }
 
 func newContactCache(c Clock) *contactCache {
-	return &contactCache{clock: c, ids: make(map[string]cachedContact)}
+	return &contactCache{clock: c, known: make(map[string]cachedContact)}
 }
 
-func (c *contactCache) get(key string) string {
+func (c *contactCache) get(key string) *contactRecord {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.ids[key]
+	e, ok := c.known[key]
 	if !ok || c.clock.Now().After(e.until) {
-		return ""
+		return nil
 	}
-	return e.id
+	return e.contactRecord
 }
 
-func (c *contactCache) set(key, id string) {
+func (c *contactCache) set(key string, r *contactRecord) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.ids) >= contactLocalMost {
-		clear(c.ids)
+	if len(c.known) >= contactLocalMost {
+		clear(c.known)
 	}
-	c.ids[key] = cachedContact{id, c.clock.Now().Add(contactLocalTTL)}
+	c.known[key] = cachedContact{r, c.clock.Now().Add(contactLocalTTL)}
 }
 
 func (c *contactCache) drop(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.ids, key)
+	delete(c.known, key)
 }
 
-// contact finds or creates the customer's contact: from the caches, else under a claim of its own, so that two orders of
-// one new customer make one contact.
+// contact finds or creates the customer's contact and keeps it in step with the event: from the caches, else under a claim
+// of its own, so that two orders of one new customer make one contact. An unchanged customer costs no call.
 func (a *attempt) contact(party *schemas.Party, currency string) (string, *ending) {
-	plan := planContact(party, currency, a.tenant.org())
-	if id := a.tenant.contacts.get(plan.Key); id != "" {
-		return id, nil
+	key := contactKey(party, currency)
+	at, raw := unixMilli(a.OccurredAt), rawHash(party)
+	if known := a.tenant.contacts.get(key); known != nil && known.Sent != nil && (raw == known.Raw && at <= known.At || at < known.At) {
+		return known.ID, nil
 	}
+	plan := planContact(party, currency, a.tenant.org(), a.OccurredAt)
 	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheContacts, plan.Key)
 	if err != nil {
 		return "", a.storeAway(err)
 	}
-	if len(cached) > 0 {
-		a.tenant.contacts.set(plan.Key, string(cached))
-		return string(cached), nil
+	known := readContactRecord(cached, 0)
+	if known == nil {
+		var end *ending
+		if known, end = a.claimContact(&plan); end != nil {
+			return "", end
+		}
 	}
-	return a.claimContact(&plan)
+	return a.keepInStep(known, &plan)
+}
+
+// rememberContact puts what is known of a contact into the caches.
+func (a *attempt) rememberContact(key string, known *contactRecord) *ending {
+	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, key, known.encode(), contactCacheTTL); err != nil {
+		return a.storeAway(err)
+	}
+	a.tenant.contacts.set(key, known)
+	return nil
 }
 
 // forgetContact drops a contact that Zoho says is not there any more.
 func (a *attempt) forgetContact(party *schemas.Party, currency string) *ending {
-	key := planContact(party, currency, a.tenant.org()).Key
+	key := contactKey(party, currency)
 	a.tenant.contacts.drop(key)
 	a.w.contactRevision = a.p.clock.Now().UnixMilli() // newer than the claim that made the contact that's gone
 	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, key, nil, time.Second); err != nil {
@@ -89,30 +103,37 @@ func (a *attempt) forgetContact(party *schemas.Party, currency string) *ending {
 	return nil
 }
 
-// claimContact creates the contact under its claim, whose data is the contact's id. The claim's id is the contact's key
-// without its role.
-func (a *attempt) claimContact(plan *contactPlan) (string, *ending) {
-	ref := ClaimRef{RoleCustomer, strings.TrimPrefix(plan.Key, "customer:")}
+// claimCustomer asks for a contact's claim, whose data is the contact's record. The claim's id is the contact's key without
+// its role.
+func (a *attempt) claimCustomer(key string, revision int64) (*ClaimHandle, *ClaimAnswer, error) {
+	ref := ClaimRef{RoleCustomer, strings.TrimPrefix(key, "customer:")}
 	h := &ClaimHandle{Organization: a.Organization, Ref: ref, Token: rand.Text(), EpochID: a.epoch.ID, Lease: a.p.cfg.Lease}
 	ans, err := a.p.claims.Claim(a.ctx, &ClaimRequest{
-		Organization: a.Organization, Ref: ref, Token: h.Token, Coordinates: h.Token, Revision: a.w.contactRevision,
-		Lease: h.Lease, EpochID: h.EpochID,
+		Organization: a.Organization, Ref: ref, Token: h.Token, Coordinates: h.Token, Revision: revision, Lease: h.Lease, EpochID: h.EpochID,
 	})
+	return h, ans, err
+}
+
+// claimContact creates the contact, or finds it, under its claim.
+func (a *attempt) claimContact(plan *contactPlan) (*contactRecord, *ending) {
+	h, ans, err := a.claimCustomer(plan.Key, a.w.contactRevision)
 	if err != nil {
-		return "", a.storeAway(err)
+		return nil, a.storeAway(err)
 	}
 	switch ans.State {
 	case ClaimBusy:
 		end := a.busy(ans)
-		end.park.Keys = []string{ref.WakeKey(a.Organization)}
-		return "", end
+		end.park.Keys = []string{h.Ref.WakeKey(a.Organization)}
+		return nil, end
 	case ClaimDone:
-		id := string(ans.Entry.Data)
-		a.tenant.contacts.set(plan.Key, id)
-		return id, nil
+		if known := readContactRecord(ans.Entry.Data, ans.Entry.Revision); known != nil {
+			return known, nil
+		}
+		return nil, &ending{reject: &Rejection{Class: "exhausted", Retryable: "after-fix",
+			Message: "the claim of the contact " + plan.Key + " says it's there but names none"}}
 	}
 	renewal := a.renewLater(h) // the budget may keep the call waiting for longer than the lease
-	id, refused, end := a.createContact(h, plan, ans)
+	made, refused, end := a.createContact(h, plan, ans)
 	renewal.stop()
 	if end != nil {
 		if refused {
@@ -123,37 +144,38 @@ func (a *attempt) claimContact(plan *contactPlan) (string, *ending) {
 		if err := a.p.claims.Release(a.ctx, h); err != nil && !errors.Is(err, ErrLost) {
 			a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization)
 		}
-		return "", end
+		return nil, end
 	}
-	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, plan.Key, []byte(id), contactCacheTTL); err != nil {
-		return "", a.storeAway(err)
+	made.Rev = a.w.contactRevision
+	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, plan.Key, made.encode(), contactCacheTTL); err != nil {
+		return nil, a.storeAway(err)
 	}
-	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: []byte(id), Retention: a.p.cfg.Retention}); err != nil {
-		return "", a.storeAway(err)
+	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: made.encode(), Retention: a.p.cfg.Retention}); err != nil {
+		return nil, a.storeAway(err)
 	}
-	a.tenant.contacts.set(plan.Key, id)
-	a.p.wake(ref.WakeKey(a.Organization))
-	return id, nil
+	a.tenant.contacts.set(plan.Key, made)
+	a.p.wake(h.Ref.WakeKey(a.Organization))
+	return made, nil
 }
 
 // createContact creates the contact, or finds the one that an earlier attempt, another system or a person made. Names are
 // unique in Zoho (3062): a contact of the same name is adopted if it's plainly the same customer, else ours gets a suffix.
-// refused says that no write of it is in doubt.
-func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAnswer) (id string, refused bool, _ *ending) {
+// What is in a contact that was found is not known. refused says that no write of it is in doubt.
+func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAnswer) (_ *contactRecord, refused bool, _ *ending) {
 	req := *plan.Request
 	names := []string{req.ContactName, suffixedName(req.ContactName, plan.Key)}
 	waited, end := a.refusedBefore(stepContact)
 	if end != nil {
-		return "", true, end
+		return nil, true, end
 	}
 	if waited != nil || ans.State == ClaimInDoubt || a.forgotten() {
 		if end := a.settledSince(ans.Entry.Since); end != nil {
-			return "", waited != nil, end
+			return nil, waited != nil, end
 		}
 		for _, name := range names {
 			id, taken, end := a.findContact(plan, name)
 			if end != nil || id != "" {
-				return id, waited != nil, end
+				return &contactRecord{ID: id}, waited != nil, end
 			}
 			if !taken { // then ours can't have gone on to the next name
 				break
@@ -161,45 +183,48 @@ func (a *attempt) createContact(h *ClaimHandle, plan *contactPlan, ans *ClaimAns
 		}
 	}
 	if waited != nil {
-		return "", true, &ending{reject: waited}
+		return nil, true, &ending{reject: waited}
 	}
 	for _, name := range names {
 		req.ContactName = name
-		id, clash, end := a.postContact(h, &req)
-		if id != "" || end != nil && !clash {
-			return id, end != nil && (end.reject != nil || end.park != nil && end.park.Reason != parkInDoubt), end
+		made, clash, end := a.postContact(h, &req)
+		if made != nil {
+			return &contactRecord{ID: made.ContactID, At: plan.At, Raw: plan.Raw, Sent: plan.sent(), Shown: shownBy(made)}, false, nil
+		}
+		if end != nil && !clash {
+			return nil, end.reject != nil || end.park != nil && end.park.Reason != parkInDoubt, end
 		}
 		if id, _, end := a.findContact(plan, name); end != nil || id != "" {
-			return id, true, end
+			return &contactRecord{ID: id}, true, end
 		}
 	}
 	if id, end := a.findByEmail(plan); end != nil || id != "" {
-		return id, true, end
+		return &contactRecord{ID: id}, true, end
 	}
-	return "", true, a.refusedFor(stepContact, reject("rejected.books",
+	return nil, true, a.refusedFor(stepContact, reject("rejected.books",
 		"no free name for the contact %s: %q and its suffixed form are taken by other customers, and none of them has its key; "+
 			"if it goes by another name in Zoho Books, give it this one there", plan.Key, plan.Request.ContactName))
 }
 
 // postContact makes the call; clash says that a contact of this name or key is there.
-func (a *attempt) postContact(h *ClaimHandle, req *zohobooks.ContactRequest) (id string, clash bool, _ *ending) {
+func (a *attempt) postContact(h *ClaimHandle, req *zohobooks.ContactRequest) (_ *zohobooks.Contact, clash bool, _ *ending) {
 	r, err := a.reserve(a.class)
 	if err != nil {
-		return "", false, a.failed(stepContact, err)
+		return nil, false, a.failed(stepContact, err)
 	}
 	defer r.Release()
 	if err := a.p.claims.Sending(a.ctx, h, stepContact, nil, nil); err != nil {
-		return "", false, a.storeAway(err)
+		return nil, false, a.storeAway(err)
 	}
 	c, err := a.tenant.books.CreateContact(r.Attach(a.ctx), req)
 	if err != nil {
 		if dec := zohobooks.Verdict(err); dec.Action == zohobooks.ActionAlreadyExists {
-			return "", true, nil
+			return nil, true, nil
 		}
-		return "", false, a.failed(stepContact, err)
+		return nil, false, a.failed(stepContact, err)
 	}
 	a.went(true)
-	return c.ContactID, false, nil
+	return c, false, nil
 }
 
 // findByEmail finds the contact that carries this key under another name, as after a customer changed it: contacts can be

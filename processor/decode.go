@@ -41,6 +41,9 @@ type event struct {
 	revision int64
 	class    zohobooks.Class
 
+	// converted says what a payment was before it was converted to its invoice's currency.
+	converted string
+
 	fingerprint string
 	coordinates string // of this record
 	// origin are the coordinates that the documents name: of a record that came back from a dead-letter topic, those it

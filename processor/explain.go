@@ -54,7 +54,7 @@ func ExplainOrder(o *schemas.Order, org *Organization) Explanation {
 		e.Notes = append(e.Notes, "the total is zero and the policy says skip: nothing is posted")
 		return e
 	}
-	contact := planContact(&o.Customer, o.Currency, org)
+	contact := planContact(&o.Customer, o.Currency, org, o.OccurredAt)
 	e.Requests = []Request{
 		{Call: "POST /contacts", When: "once, for a customer not known yet: " + contact.Key, Body: contact.Request},
 		{Call: "POST /invoices", Body: plan.Request},

@@ -133,7 +133,7 @@ func linesFromInvoice(inv *zohobooks.Invoice, o origin) []InvoiceLine {
 	for i, li := range inv.LineItems {
 		l := InvoiceLine{
 			LineID: "#" + strconv.Itoa(i+1), Mark: o.mark(i, len(inv.LineItems)), InvoiceItemID: li.LineItemID, ItemID: li.ItemID, AccountID: li.AccountID, Name: li.Name,
-			TaxID: li.TaxID, TaxExemptionID: li.TaxExemptionID, HSNOrSAC: li.HSNOrSAC,
+			TaxID: li.TaxID, TaxExemptionID: li.TaxExemptionID, TreatmentCode: li.TreatmentCode, HSNOrSAC: li.HSNOrSAC,
 			Quantity: li.Quantity.Decimal, Rate: li.Rate.Decimal, Amount: li.ItemTotal.Decimal, Gross: li.ItemTotal.Decimal,
 		}
 		if len(li.LineItemTaxes) == 0 && !li.TaxPercentage.IsZero() {

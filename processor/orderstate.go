@@ -70,6 +70,9 @@ type InvoiceState struct {
 	VATTreatment  string `json:"vat_treatment,omitempty"`
 	TaxTreatment  string `json:"tax_treatment,omitempty"`
 	LocationID    string `json:"location_id,omitempty"`
+	// ReverseCharge is set where the edition has the field; TaxAuthorityID likewise.
+	ReverseCharge  *bool  `json:"reverse_charge,omitempty"`
+	TaxAuthorityID string `json:"tax_authority_id,omitempty"`
 }
 
 // InvoiceLine links a line of the event to a line of the invoice.
@@ -83,6 +86,7 @@ type InvoiceLine struct {
 	Name           string          `json:"name,omitempty"`
 	TaxID          string          `json:"tax_id,omitempty"`
 	TaxExemptionID string          `json:"tax_exemption_id,omitempty"`
+	TreatmentCode  string          `json:"tax_treatment_code,omitempty"`
 	TaxRates       []string        `json:"tax_rates,omitempty"` // percent, one per component
 	TaxParts       []string        `json:"tax_parts,omitempty"` // of a group: which taxes they are
 	HSNOrSAC       string          `json:"hsn_or_sac,omitempty"`

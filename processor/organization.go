@@ -24,13 +24,22 @@ type Organization struct {
 	// Edition is Zoho's edition: us, uk, in, eu, gcc, au, ca, za, ke, mx or global. Edition-only fields go to theirs only.
 	Edition string
 
+	// Country is where the organisation is registered, ISO 3166-1 alpha-2; "" is the edition's own. State is its state or
+	// emirate, as Zoho codes it: with it a supply is intra-state or inter-state.
+	Country, State string
+
 	// Taxes maps the events' tax codes to Zoho's taxes. A line with several taxes uses their codes, sorted and joined by
-	// "+", which must name a tax group here.
+	// "+", which must name a tax group here. A code may carry a place of supply after "@": IN-KA, KA, DE, intra, inter or
+	// export; the most exact one wins. A tax without a code goes by its rate ("18%") or by its place alone ("@US-NY").
 	Taxes map[string]TaxTarget
 	// DefaultTax is the code of lines without any tax; "" means such lines carry no tax id, or are rejected where
 	// TaxRequired says so (VAT and GST editions, accounting rule 7).
 	DefaultTax  string
 	TaxRequired bool
+	// Exemptions maps the events' customer.tax_treatment to Zoho's exemption ids, in editions whose contacts have them.
+	Exemptions map[string]string
+	// ExchangeRates is "event", where an event without a rate is rejected, or "zoho": its rate of the day is taken.
+	ExchangeRates string
 	// TaxRounding is how Zoho rounds this organisation's taxes: entity_level (its default) or item_level.
 	TaxRounding string
 	// RoundOff is the organisation's preference for totals, which the API does not show (accounting rule 15):
@@ -105,6 +114,11 @@ type TaxTarget struct {
 	Components  []TaxComponent  // of a tax group, in Zoho's order
 	// ReverseCharge needs the buyer's tax number.
 	ReverseCharge bool
+	// Supply is intra, inter or export where the tax is for such supplies only: on others it's rejected.
+	Supply string
+	// AuthorityID is the tax authority that the tax goes to (United States); TreatmentCode is why supplies are out of scope
+	// (Gulf).
+	AuthorityID, TreatmentCode string
 }
 
 // TaxComponent is one tax of a tax group.

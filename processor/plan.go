@@ -28,10 +28,14 @@ func reject(class, format string, args ...any) *Rejection {
 
 // The plans below are pure: event, mapping and order state in, Zoho requests out. Nothing in them has been sent.
 
-// contactPlan creates a contact. Key identifies it: customer:<id>:<currency>, or email:<address>:<currency>.
+// contactPlan creates a contact. Key identifies it: customer:<id>:<currency>, or email:<address>:<currency>, with the tax
+// number after it where there is one.
 type contactPlan struct {
 	Key     string
 	Request *zohobooks.ContactRequest
+	// At is when the event happened, in Unix milliseconds, and Raw a hash of its customer; see contactRecord.
+	At  int64
+	Raw string
 }
 
 // invoicePlan creates an order's invoice.

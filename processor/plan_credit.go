@@ -96,6 +96,12 @@ func (inv *InvoiceState) repeatEditionFields(req *zohobooks.CreditNoteRequest, o
 	if inTaxTreatment[org.Edition] {
 		req.TaxTreatment = inv.TaxTreatment
 	}
+	if inReverseCharge[org.Edition] {
+		req.ReverseCharge = inv.ReverseCharge
+	}
+	if inTaxAuthority[org.Edition] {
+		req.TaxAuthorityID = inv.TaxAuthorityID
+	}
 }
 
 // write turns what was allotted into the request's lines and the plan's sums.
@@ -157,7 +163,7 @@ func (sh *creditSheet) item(l *creditLine, quantity decimal.Decimal) zohobooks.L
 	item := zohobooks.LineItem{
 		ItemID: l.inv.ItemID, AccountID: l.inv.AccountID, Name: l.inv.Name,
 		Rate: zohobooks.NewAmount(rate), Quantity: zohobooks.NewAmount(quantity),
-		TaxID: l.inv.TaxID, HSNOrSAC: l.inv.HSNOrSAC,
+		TaxID: l.inv.TaxID, HSNOrSAC: l.inv.HSNOrSAC, TreatmentCode: l.inv.TreatmentCode,
 		InvoiceID: l.of.ID, InvoiceItemID: l.inv.InvoiceItemID,
 	}
 	if inCreditExemption[sh.org.Edition] {

@@ -135,6 +135,7 @@ func stateAfter(o *schemas.Order, plan *invoicePlan) *OrderState {
 		ID: "inv-1", Number: "INV-000001", Date: req.Date, Status: "sent", Total: plan.Total, Tax: plan.Tax,
 		Adjustment: req.Adjustment.Decimal, PlaceOfSupply: req.PlaceOfSupply, GSTTreatment: req.GSTTreatment, GSTNo: req.GSTNo,
 		VATTreatment: req.VATTreatment, TaxTreatment: req.TaxTreatment, LocationID: req.LocationID,
+		ReverseCharge: req.ReverseCharge, TaxAuthorityID: req.TaxAuthorityID,
 	}
 	for i, l := range plan.Lines {
 		l.InvoiceItemID = "line-" + string(rune('a'+i%26)) + l.LineID

@@ -159,7 +159,7 @@ func TestPlanContactGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, org := make(t)
-			golden(t, name, planContact(p, "EUR", org))
+			golden(t, name, planContact(p, "EUR", org, instant("2026-03-10T10:00:00Z")))
 		})
 	}
 }

@@ -23,7 +23,7 @@ func planInvoice(o *schemas.Order, org *Organization, contactID, origin string) 
 func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 	o, org := s.order, s.org
 	day, trueDate := org.posting(o.PlacedAt)
-	t := treatmentOf(&o.Customer, o.PlaceOfSupply, org)
+	t := treatmentOf(&o.Customer, org)
 	req := &zohobooks.InvoiceRequest{
 		CustomerID:     contactID,
 		Reference:      orderReference(o),
@@ -31,7 +31,7 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 		DueDate:        org.dueDay(o, day),
 		CurrencyID:     org.CurrencyIDs[o.Currency],
 		IsInclusiveTax: o.PricesIncludeTax,
-		PlaceOfSupply:  t.placeOfSupply,
+		PlaceOfSupply:  s.supply.code(org.Edition),
 		GSTTreatment:   t.gst,
 		GSTNo:          t.gstNo,
 		VATTreatment:   t.vat,
@@ -39,7 +39,8 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 		LocationID:     org.Locations[o.Location],
 		Notes:          cleanLines(withTrueDate(s.less()+o.Notes, trueDate), maxNotes),
 	}
-	if o.Currency != org.BaseCurrency {
+	s.editionFields(req, t)
+	if o.Currency != org.BaseCurrency && o.ExchangeRate.Valid {
 		req.ExchangeRate = zohobooks.NewAmount(o.ExchangeRate.Decimal)
 	}
 	plan := &invoicePlan{Request: req, TrueDate: trueDate, Skip: o.Totals.Gross.Sign() == 0 && org.ZeroTotal == "skip"}
@@ -92,10 +93,13 @@ func (p *invoicePlan) addLines(s *sheet) *Rejection {
 		if inHSN[org.Edition] {
 			item.HSNOrSAC = clean(l.HSNOrSAC, maxName)
 		}
+		if inTreatmentCode[org.Edition] {
+			item.TreatmentCode = l.tax.TreatmentCode
+		}
 		req.LineItems = append(req.LineItems, item)
 		line := InvoiceLine{
 			LineID: l.LineID, Kind: string(l.Kind), ItemID: item.ItemID, AccountID: item.AccountID, Name: item.Name,
-			TaxID: item.TaxID, TaxExemptionID: l.tax.ExemptionID, HSNOrSAC: item.HSNOrSAC,
+			TaxID: item.TaxID, TaxExemptionID: l.tax.ExemptionID, TreatmentCode: item.TreatmentCode, HSNOrSAC: item.HSNOrSAC,
 			Quantity: l.Quantity, Rate: rate, Amount: l.post,
 		}
 		for _, rate := range l.rates() {

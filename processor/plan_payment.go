@@ -29,7 +29,7 @@ func planPayment(p *schemas.Payment, org *Organization, orders map[string]*Order
 		LocationID:   org.Locations[p.Location],
 		CustomFields: customFields(org.Fields.Payment, "payment:"+p.PaymentID, origin),
 	}
-	if p.Currency != org.BaseCurrency {
+	if p.Currency != org.BaseCurrency && p.ExchangeRate.Valid {
 		req.ExchangeRate = zohobooks.NewAmount(p.ExchangeRate.Decimal)
 	}
 	if p.Fee != nil && p.Fee.Amount.Sign() > 0 {
@@ -68,7 +68,8 @@ func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, org
 			req.CustomerID, contact, al.OrderID)
 	case st.Currency != "" && st.Currency != p.Currency:
 		return reject(classCurrency, "the payment is in %s and the invoice of order %s in %s: send the payment in the invoice's currency, with the "+
-			"amount as settled against it", p.Currency, al.OrderID, st.Currency)
+			"amount as settled against it; only to the organisation's own currency, %s, does a payment's exchange_rate convert it", p.Currency, al.OrderID,
+			st.Currency, org.BaseCurrency)
 	}
 	req.CustomerID = contact
 	parts := st.owing(al.Amount)

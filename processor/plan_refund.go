@@ -222,7 +222,7 @@ func newRefundEntry(f *schemas.Refund, account string, org *Organization) refund
 		Date: day, RefundMode: org.paymentMode(f.Method), FromAccountID: account, Reference: reference(f.RefundID),
 		Description: cleanLines(withTrueDate(refundDescription(f), trueDate), maxDescription),
 	}
-	if f.Currency != org.BaseCurrency {
+	if f.Currency != org.BaseCurrency && f.ExchangeRate.Valid {
 		e.ExchangeRate = zohobooks.NewAmount(f.ExchangeRate.Decimal)
 	}
 	return e

@@ -35,6 +35,8 @@ func planReturned(s *sheet, inv *zohobooks.InvoiceRequest, origin string) *credi
 		GSTNo:          inv.GSTNo,
 		VATTreatment:   inv.VATTreatment,
 		TaxTreatment:   inv.TaxTreatment,
+		ReverseCharge:  inv.ReverseCharge,
+		TaxAuthorityID: inv.TaxAuthorityID,
 		LocationID:     inv.LocationID,
 		Notes:          cleanLines("Taken back by order "+orderReference(o), maxNotes),
 		CustomFields:   customFields(org.Fields.CreditNote, key, origin),
@@ -49,6 +51,9 @@ func planReturned(s *sheet, inv *zohobooks.InvoiceRequest, origin string) *credi
 		item := zohobooks.LineItem{
 			ItemID: l.target.ItemID, AccountID: l.target.AccountID, Name: lineName(l.Line), Description: cleanLines(l.Description, maxDescription),
 			Rate: zohobooks.NewAmount(rate), Quantity: zohobooks.NewAmount(quantity), TaxID: l.tax.TaxID,
+		}
+		if inTreatmentCode[org.Edition] {
+			item.TreatmentCode = l.tax.TreatmentCode
 		}
 		if inCreditExemption[org.Edition] {
 			item.TaxExemptionID = l.tax.ExemptionID

@@ -3,6 +3,7 @@ package processor
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/booksync/booksync/schemas"
@@ -53,11 +54,11 @@ func TestTextIsMadeFit(t *testing.T) {
 func TestContactsAreTheSameForTheSameCustomer(t *testing.T) {
 	t.Parallel()
 	org := company(t, "us", "USD", "America/New_York")
-	a := planContact(&schemas.Party{Name: "A", Email: " Ann@Example.com "}, "USD", org)
-	if b := planContact(&schemas.Party{Name: "A", Email: "ann@example.COM"}, "USD", org); a.Key != b.Key || a.Key != "email:ann@example.com:USD" {
+	a := planContact(&schemas.Party{Name: "A", Email: " Ann@Example.com "}, "USD", org, time.Time{})
+	if b := planContact(&schemas.Party{Name: "A", Email: "ann@example.COM"}, "USD", org, time.Time{}); a.Key != b.Key || a.Key != "email:ann@example.com:USD" {
 		t.Errorf("keys %q and %q", a.Key, b.Key)
 	}
-	if b := planContact(&schemas.Party{ID: "C", Email: "ann@example.com"}, "EUR", org); b.Key != "customer:C:EUR" || b.Request.CurrencyID != "cur-EUR" {
+	if b := planContact(&schemas.Party{ID: "C", Email: "ann@example.com"}, "EUR", org, time.Time{}); b.Key != "customer:C:EUR" || b.Request.CurrencyID != "cur-EUR" {
 		t.Errorf("key %q, currency %q", b.Key, b.Request.CurrencyID)
 	}
 	name := suffixedName(strings.Repeat("n", 120), "customer:C:EUR")

@@ -107,6 +107,8 @@ type Books interface {
 
 	CreateJournal(ctx context.Context, req *zohobooks.JournalRequest) (*zohobooks.Journal, error)
 	FindJournalsByReference(ctx context.Context, ref string) ([]zohobooks.Journal, error)
+	// ExchangeRateOn is zero when Zoho has no rate of that day or before.
+	ExchangeRateOn(ctx context.Context, currencyID, day string) (zohobooks.Amount, error)
 
 	Organization(ctx context.Context) (*zohobooks.Organization, error)
 }

@@ -2,6 +2,7 @@ package zohobooks
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"net/http"
 	"net/url"
@@ -22,6 +23,11 @@ type Contact struct {
 	VATRegNo        string            `json:"vat_reg_no"`
 	GSTNo           string            `json:"gst_no"`
 	TaxRegNo        string            `json:"tax_reg_no"`
+	GSTTreatment    string            `json:"gst_treatment"`
+	VATTreatment    string            `json:"vat_treatment"`
+	TaxTreatment    string            `json:"tax_treatment"`
+	PlaceOfContact  string            `json:"place_of_contact"`
+	CountryCode     string            `json:"country_code"`
 	ContactPersons  []ContactPerson   `json:"contact_persons"`
 	BillingAddress  *Address          `json:"billing_address"`
 	ShippingAddress *Address          `json:"shipping_address"`
@@ -67,6 +73,9 @@ type ContactRequest struct {
 	TaxRegNo        string          `json:"tax_reg_no,omitempty"`
 	PlaceOfContact  string          `json:"place_of_contact,omitempty"`
 	CountryCode     string          `json:"country_code,omitempty"`
+	LegalName       string          `json:"legal_name,omitempty"`
+	IsTaxable       *bool           `json:"is_taxable,omitempty"`
+	TaxExemptionID  string          `json:"tax_exemption_id,omitempty"` // with IsTaxable false
 	ContactPersons  []ContactPerson `json:"contact_persons,omitempty"`
 	BillingAddress  *Address        `json:"billing_address,omitempty"`
 	ShippingAddress *Address        `json:"shipping_address,omitempty"`
@@ -74,13 +83,20 @@ type ContactRequest struct {
 	CustomFields    []CustomField   `json:"custom_fields,omitempty"`
 }
 
-// ContactPerson holds what Zoho keeps of a person; e-mail and phone live here, not on the contact.
+// ContactPerson holds what Zoho keeps of a person; e-mail and phone live here, not on the contact. An update replaces all of
+// a contact's persons: those that stay are sent back as they were answered.
 type ContactPerson struct {
-	FirstName string `json:"first_name,omitempty"`
-	LastName  string `json:"last_name,omitempty"`
-	Email     string `json:"email,omitempty"`
-	Phone     string `json:"phone,omitempty"`
-	Primary   bool   `json:"is_primary_contact,omitempty"`
+	ID          string `json:"contact_person_id,omitempty"`
+	Salutation  string `json:"salutation,omitempty"`
+	FirstName   string `json:"first_name,omitempty"`
+	LastName    string `json:"last_name,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Phone       string `json:"phone,omitempty"`
+	Mobile      string `json:"mobile,omitempty"`
+	Designation string `json:"designation,omitempty"`
+	Department  string `json:"department,omitempty"`
+	Skype       string `json:"skype,omitempty"`
+	Primary     bool   `json:"is_primary_contact,omitempty"`
 }
 
 // Address is a billing or shipping address.
@@ -90,9 +106,31 @@ type Address struct {
 	Street2   string `json:"street2,omitempty"`
 	City      string `json:"city,omitempty"`
 	State     string `json:"state,omitempty"`
+	StateCode string `json:"state_code,omitempty"`
 	Zip       string `json:"zip,omitempty"`
 	Country   string `json:"country,omitempty"`
 	Phone     string `json:"phone,omitempty"`
+
+	replacing bool
+}
+
+// Replacing is the address for an update that leaves nothing of the old one: what's empty is sent as empty.
+func (ad *Address) Replacing() *Address {
+	whole := *ad
+	whole.replacing = true
+	return &whole
+}
+
+// MarshalJSON leaves out what is empty, but for an address that replaces another.
+func (ad Address) MarshalJSON() ([]byte, error) {
+	type fields Address
+	if !ad.replacing {
+		return json.Marshal(fields(ad))
+	}
+	return json.Marshal(map[string]string{
+		"attention": ad.Attention, "address": ad.Address, "street2": ad.Street2, "city": ad.City, "state": ad.State,
+		"state_code": ad.StateCode, "zip": ad.Zip, "country": ad.Country, "phone": ad.Phone,
+	})
 }
 
 const contacts = "/contacts"

@@ -58,6 +58,8 @@ type CreditNoteRequest struct {
 	GSTNo            string        `json:"gst_no,omitempty"`
 	VATTreatment     string        `json:"vat_treatment,omitempty"`
 	TaxTreatment     string        `json:"tax_treatment,omitempty"`
+	ReverseCharge    *bool         `json:"is_reverse_charge_applied,omitempty"`
+	TaxAuthorityID   string        `json:"tax_authority_id,omitempty"`
 	LocationID       string        `json:"location_id,omitempty"`
 	Notes            string        `json:"notes,omitempty"`
 	CustomFields     []CustomField `json:"custom_fields,omitempty"`

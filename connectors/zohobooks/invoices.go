@@ -47,6 +47,8 @@ type Invoice struct {
 	GSTNo          string            `json:"gst_no"`
 	VATTreatment   string            `json:"vat_treatment"`
 	TaxTreatment   string            `json:"tax_treatment"`
+	ReverseCharge  *bool             `json:"is_reverse_charge_applied"` // nil where the edition has none
+	TaxAuthorityID string            `json:"tax_authority_id"`
 	LocationID     string            `json:"location_id"`
 	URL            string            `json:"invoice_url"`
 	LastModified   string            `json:"last_modified_time"`
@@ -93,6 +95,8 @@ type InvoiceRequest struct {
 	GSTNo                 string        `json:"gst_no,omitempty"`
 	VATTreatment          string        `json:"vat_treatment,omitempty"`
 	TaxTreatment          string        `json:"tax_treatment,omitempty"`
+	ReverseCharge         *bool         `json:"is_reverse_charge_applied,omitempty"` // South Africa: wanted of registered buyers
+	TaxAuthorityID        string        `json:"tax_authority_id,omitempty"`
 	LocationID            string        `json:"location_id,omitempty"`
 	Notes                 string        `json:"notes,omitempty"`
 	PaymentTerms          *int          `json:"payment_terms,omitempty"` // days
@@ -114,6 +118,7 @@ type LineItem struct {
 	Discount       Amount `json:"discount,omitzero"` // an amount; booksync never sends a percentage
 	TaxID          string `json:"tax_id,omitempty"`
 	TaxExemptionID string `json:"tax_exemption_id,omitempty"`
+	TreatmentCode  string `json:"tax_treatment_code,omitempty"` // why it's out of scope
 	HSNOrSAC       string `json:"hsn_or_sac,omitempty"`
 	LocationID     string `json:"location_id,omitempty"`
 

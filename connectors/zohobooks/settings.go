@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/url"
 )
 
 // Organization is a company as the list of organisations answers it.
@@ -72,6 +73,7 @@ type Tax struct {
 	Status       string `json:"status"`
 	IsDefault    bool   `json:"is_default_tax"`
 	IsEditable   bool   `json:"is_editable"`
+	AuthorityID  string `json:"tax_authority_id"` // United States
 }
 
 type taxesAnswer struct {
@@ -87,6 +89,49 @@ func (a *taxesAnswer) context() pageContext { return a.Page }
 // ListTaxes walks the active taxes and tax groups, 200 a call.
 func (c *Client) ListTaxes(ctx context.Context, opts *ListOptions) iter.Seq2[Tax, error] {
 	return list(ctx, c, "/settings/taxes", opts, func() listAnswer[Tax] { return new(taxesAnswer) })
+}
+
+type taxGroupAnswer struct {
+	head
+	Group *struct {
+		ID    string `json:"tax_group_id"`
+		Taxes []Tax  `json:"taxes"`
+	} `json:"tax_group"`
+}
+
+func (a *taxGroupAnswer) complete() bool { return a.Group != nil && a.Group.ID != "" }
+
+// TaxGroup gives the taxes of a group, in Zoho's order. One call.
+func (c *Client) TaxGroup(ctx context.Context, id string) ([]Tax, error) {
+	var a taxGroupAnswer
+	if err := c.one(ctx, http.MethodGet, "/settings/taxgroups", id, "", nil, &a); err != nil {
+		return nil, err
+	}
+	return a.Group.Taxes, nil
+}
+
+// TaxExemption is a reason why a customer or an item is not taxed.
+type TaxExemption struct {
+	ID   string `json:"tax_exemption_id"`
+	Code string `json:"tax_exemption_code"`
+	Type string `json:"type"` // customer, item
+}
+
+type exemptionsAnswer struct {
+	head
+	Exemptions []TaxExemption `json:"tax_exemptions"`
+}
+
+func (a *exemptionsAnswer) complete() bool { return a.Exemptions != nil }
+
+// TaxExemptions lists the exemptions; not every edition has them. One call.
+func (c *Client) TaxExemptions(ctx context.Context) ([]TaxExemption, error) {
+	var a exemptionsAnswer
+	const path = "/settings/taxexemptions"
+	if err := c.do(ctx, &call{method: http.MethodGet, resource: path, path: path}, &a); err != nil {
+		return nil, err
+	}
+	return a.Exemptions, nil
 }
 
 // Currency is one that the organisation has set up.
@@ -113,6 +158,41 @@ func (a *currenciesAnswer) context() pageContext { return a.Page }
 // ListCurrencies walks the currencies, 200 a call.
 func (c *Client) ListCurrencies(ctx context.Context, opts *ListOptions) iter.Seq2[Currency, error] {
 	return list(ctx, c, "/settings/currencies", opts, func() listAnswer[Currency] { return new(currenciesAnswer) })
+}
+
+// ExchangeRate is a currency's rate to the base currency from a day on.
+type ExchangeRate struct {
+	EffectiveDate string `json:"effective_date"` // yyyy-mm-dd
+	Rate          Amount `json:"rate"`
+}
+
+type ratesAnswer struct {
+	head
+	Rates []ExchangeRate `json:"exchange_rates"`
+}
+
+func (a *ratesAnswer) complete() bool { return a.Rates != nil }
+
+// ExchangeRateOn is the rate of a currency (by Zoho's id) on a day (yyyy-mm-dd): the last one set until then, zero when there is none. One call.
+func (c *Client) ExchangeRateOn(ctx context.Context, currencyID, day string) (Amount, error) {
+	path, err := item("/settings/currencies", currencyID, "/exchangerates")
+	if err != nil {
+		return Amount{}, err
+	}
+	var a ratesAnswer
+	err = c.do(ctx, &call{
+		method: http.MethodGet, resource: "/settings/currencies/{id}/exchangerates", path: path, query: url.Values{"from_date": {day}}.Encode(),
+	}, &a)
+	if err != nil {
+		return Amount{}, err
+	}
+	var last ExchangeRate
+	for _, r := range a.Rates { // Zoho may answer all of them
+		if r.EffectiveDate <= day && r.EffectiveDate >= last.EffectiveDate {
+			last = r
+		}
+	}
+	return last.Rate, nil
 }
 
 // TransactionLock is a date up to which a module's transactions are locked.

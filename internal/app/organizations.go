@@ -33,6 +33,11 @@ func OrganizationOf(ctx context.Context, name string, cfg config.Organization, b
 		return nil, fmt.Errorf("organisation %s: base_currency is configured as %s, in Zoho it is %s", name, org.BaseCurrency, facts.CurrencyCode)
 	}
 	org.BaseCurrency = facts.CurrencyCode
+	if org.Country == "" {
+		if org.Country, org.State, err = processor.Home(cfg.Edition, facts.CountryCode, cfg.State); err != nil {
+			return nil, fmt.Errorf("organisation %s: reading Zoho's country: %w", name, err)
+		}
+	}
 	org.CurrencyIDs = make(map[string]string)
 	for cur, err := range books.ListCurrencies(ctx, nil) {
 		if err != nil {

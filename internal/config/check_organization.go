@@ -9,6 +9,8 @@ import (
 	_ "time/tzdata" // organisations' time zones, also in an image without them
 
 	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/processor"
 )
 
 // lineKinds are the kinds of lines that events have.
@@ -33,7 +35,11 @@ func (o *Organization) check(p *problems, path string, c *Config) {
 	if o.BaseCurrency != "" && !isCurrency(o.BaseCurrency) {
 		p.add(path+".base_currency", "", "", "%q is not an ISO 4217 code", clip(o.BaseCurrency))
 	}
+	if _, _, err := processor.Home(o.Edition, o.Country, o.State); err != nil {
+		p.add(path+".state", "", "write countries and states by code or name", "%s", err.Error())
+	}
 	o.checkTaxes(p, path)
+	o.checkEdition(p, path)
 	o.checkAccounts(p, path)
 	for _, f := range []struct {
 		at     string
@@ -67,6 +73,13 @@ func (o *Organization) checkTaxes(p *problems, path string) {
 	}
 	for _, code := range slices.Sorted(maps.Keys(o.Taxes)) {
 		t, at := o.Taxes[code], path+".taxes."+code
+		codes, place, placed := strings.Cut(code, "@")
+		if placed && (place == "" || strings.Contains(place, "@")) || code == "" {
+			p.add(at, "", "write a code, a code with a place (gst18@intra, vat@DE), or a place alone (@US-NY)", "%q is not a tax code", clip(code))
+		}
+		if (place == "intra" || place == "inter") && o.State == "" {
+			p.add(at, "", "set the organisation's state", "without the organisation's state nothing is %s-state", place)
+		}
 		if (t.TaxID == "") == (t.ExemptionID == "") {
 			p.add(at, "", "", "needs either tax_id or exemption_id")
 		}
@@ -79,18 +92,50 @@ func (o *Organization) checkTaxes(p *problems, path string) {
 		if len(t.Components) > 0 && !sum.Equal(t.Rate) {
 			p.add(at+".rate", "", "a group's rate is the sum of its components", "%s, but its components add up to %s", clip(t.Rate.String()), clip(sum.String()))
 		}
-		if parts := strings.Split(code, "+"); len(parts) > 1 {
+		if parts := strings.Split(codes, "+"); len(parts) > 1 {
 			if !slices.IsSorted(parts) {
 				slices.Sort(parts)
-				p.add(at, "", "write "+strings.Join(parts, "+"), "the codes of a combination must be sorted")
+				p.add(at, "", "write "+strings.Join(parts, "+")+strings.TrimPrefix(code, codes), "the codes of a combination must be sorted")
 			}
 			if len(t.Components) > 0 && len(t.Components) != len(parts) {
 				p.add(at+".components", "", "", "%d components for %d codes", len(t.Components), len(parts))
 			}
 		}
 	}
-	if _, ok := o.Taxes[o.DefaultTax]; o.DefaultTax != "" && !ok {
+	if o.DefaultTax != "" && !o.hasTax(o.DefaultTax) {
 		p.add(path+".default_tax", "", didYouMean(o.DefaultTax, slices.Collect(maps.Keys(o.Taxes))), "%q is not under taxes", clip(o.DefaultTax))
+	}
+}
+
+// hasTax reports whether a code is mapped, wherever.
+func (o *Organization) hasTax(code string) bool {
+	for key := range o.Taxes {
+		if base, _, _ := strings.Cut(key, "@"); base == code {
+			return true
+		}
+	}
+	return false
+}
+
+// checkEdition looks for what other editions have only: Zoho refuses it.
+func (o *Organization) checkEdition(p *problems, path string) {
+	const hint = "remove it, or correct the edition"
+	if len(o.Exemptions) > 0 && !slices.Contains([]string{"us", "ca", "au"}, o.Edition) {
+		p.add(path+".exemptions", "", hint, "contacts of the %s edition have no exemption", o.Edition)
+	}
+	for _, code := range slices.Sorted(maps.Keys(o.Taxes)) {
+		t, at := o.Taxes[code], path+".taxes."+code
+		if t.AuthorityID != "" && o.Edition != "us" {
+			p.add(at+".authority_id", "", hint, "only the us edition has tax authorities")
+		}
+		if t.TreatmentCode != "" && o.Edition != "gcc" {
+			p.add(at+".treatment_code", "", hint, "only the gcc edition has codes for what is out of scope")
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(o.Exemptions)) {
+		if key != strings.ToLower(key) || o.Exemptions[key] == "" {
+			p.add(path+".exemptions."+key, "", "write it in lower case, with Zoho's exemption id", "not an exemption")
+		}
 	}
 }
 
@@ -101,7 +146,7 @@ func (o *Organization) checkAccounts(p *problems, path string) {
 		if !slices.Contains(lineKinds, kind) {
 			p.add(at, "", didYouMean(kind, slices.Clone(lineKinds)), "%q is not a kind of line", clip(kind))
 		}
-		if _, ok := o.Taxes[tax]; withTax && !ok {
+		if withTax && !o.hasTax(tax) {
 			p.add(at, "", didYouMean(tax, slices.Collect(maps.Keys(o.Taxes))), "the tax code %q is not under taxes", clip(tax))
 		}
 		if t := o.LineTargets[key]; (t.ItemID == "") == (t.AccountID == "") {

@@ -68,6 +68,7 @@ func DefaultOrganization() Organization {
 		Fields:             Fields{Contact: names, Invoice: names, Payment: names, CreditNote: names},
 		InvoicePolicy:      "sent",
 		MismatchPolicy:     "flag",
+		ExchangeRates:      "event",
 		Tolerance:          1,
 		ZeroTotal:          "post",
 		ReversalPolicy:     "reject",

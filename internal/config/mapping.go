@@ -21,7 +21,7 @@ func (c *Config) Mapping(name string) (processor.Organization, error) {
 func (o Organization) Mapping(name string) (processor.Organization, error) {
 	out := processor.Organization{
 		Name: name, ID: o.ID, Live: o.Live,
-		BaseCurrency: o.BaseCurrency, Edition: o.Edition,
+		BaseCurrency: o.BaseCurrency, Edition: o.Edition, Exemptions: o.Exemptions, ExchangeRates: o.ExchangeRates,
 		Taxes:      make(map[string]processor.TaxTarget, len(o.Taxes)),
 		DefaultTax: o.DefaultTax, TaxRequired: o.TaxRequired, TaxRounding: o.TaxRounding,
 		Items: o.Items, LineTargets: make(map[string]processor.LineTarget, len(o.LineTargets)),
@@ -56,8 +56,15 @@ func (o Organization) Mapping(name string) (processor.Organization, error) {
 		}
 		out.TimeZone = zone
 	}
+	var err error
+	if out.Country, out.State, err = processor.Home(o.Edition, o.Country, o.State); err != nil {
+		return processor.Organization{}, err
+	}
 	for code, t := range o.Taxes {
-		target := processor.TaxTarget{TaxID: t.TaxID, ExemptionID: t.ExemptionID, Rate: t.Rate, ReverseCharge: t.ReverseCharge}
+		target := processor.TaxTarget{
+			TaxID: t.TaxID, ExemptionID: t.ExemptionID, Rate: t.Rate, ReverseCharge: t.ReverseCharge,
+			Supply: t.Supply, AuthorityID: t.AuthorityID, TreatmentCode: t.TreatmentCode,
+		}
 		for _, part := range t.Components {
 			target.Components = append(target.Components, processor.TaxComponent(part))
 		}

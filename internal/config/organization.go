@@ -42,13 +42,28 @@ type Organization struct {
 	// Default global.
 	Edition string `yaml:"edition" enum:"us,uk,in,eu,gcc,au,ca,za,ke,mx,global"`
 
+	// Country the organisation is registered in, ISO 3166 (`AE`); empty: as Zoho says. `explain` needs it in the gcc edition.
+	// Default empty.
+	Country string `yaml:"country"`
+	// State, province or emirate the organisation is registered in, by code or name (`MH`, `Dubai`): what lies in it is an
+	// intra-state supply, the rest of the country inter-state. Default empty.
+	State string `yaml:"state"`
+
 	// Tax codes of the events and what they mean in Zoho. A line with several taxes needs a tax group under its codes, sorted
-	// and joined by `+`. Default empty.
+	// and joined by `+`. A code may end in the place of supply that it is for: `gst18@intra`, `@inter`, `@export`, `@KA`,
+	// `@IN-KA` or `@DE`; the most exact one wins. Taxes without a code go by their rate (`18%`, `18%@intra`), or by the place
+	// alone (`@US-NY`), if it has that rate. Default empty.
 	Taxes map[string]TaxTarget `yaml:"taxes"`
 	// Code of lines without a tax; empty: no tax id, or rejected where tax_required. Default empty.
 	DefaultTax string `yaml:"default_tax"`
 	// Reject lines without a tax; for VAT and GST editions. Default false.
 	TaxRequired bool `yaml:"tax_required"`
+	// Customers' tax_treatment and the Zoho exemption id that it stands for, in the us, ca and au editions: such customers are
+	// not taxed. Default empty.
+	Exemptions map[string]string `yaml:"exemptions"`
+	// Exchange rates of events in another currency than the organisation's: only the `event`'s own, or, where it has none,
+	// `zoho`'s of that day (one call a day and currency). Default event.
+	ExchangeRates string `yaml:"exchange_rates" enum:"event,zoho"`
 	// How Zoho rounds this organisation's taxes: entity_level or item_level. Default entity_level.
 	TaxRounding string `yaml:"tax_rounding" enum:"entity_level,item_level"`
 	// The organisation's round-off of totals, which the API does not show: none, or the increment, such as 1 or 0.05.
@@ -123,6 +138,13 @@ type TaxTarget struct {
 	Components []TaxComponent `yaml:"components"`
 	// Reverse charge: the buyer's tax number is needed. Default false.
 	ReverseCharge bool `yaml:"reverse_charge"`
+	// Only for supplies of this kind, others are rejected: `intra` (CGST and SGST), `inter` (IGST) or `export`; empty: any.
+	// Default empty.
+	Supply string `yaml:"supply" enum:",intra,inter,export"`
+	// Zoho's id of the tax authority that it goes to; us edition only. Default empty.
+	AuthorityID string `yaml:"authority_id"`
+	// Zoho's tax_treatment_code, why supplies are out of scope; gcc edition only. Default empty.
+	TreatmentCode string `yaml:"treatment_code"`
 }
 
 // TaxComponent is one tax of a tax group.

@@ -17,6 +17,7 @@ const maxProblems = 20
 type checker struct {
 	ledger   simulator.Ledger
 	byKey    map[string][]simulator.LedgerDocument
+	market   *market
 	problems []string
 	twice    int
 }
@@ -43,7 +44,7 @@ type story struct {
 // checkBooks compares the whole: each document with its event, each order's invoice with what was paid and given back,
 // and the accounts one by one.
 func checkBooks(l simulator.Ledger, s *sample) *checker {
-	c := &checker{ledger: l, byKey: map[string][]simulator.LedgerDocument{}}
+	c := &checker{ledger: l, market: s.market, byKey: map[string][]simulator.LedgerDocument{}}
 	keyed := 0
 	for _, docs := range [][]simulator.LedgerDocument{l.Invoices, l.Payments, l.CreditNotes} {
 		for _, d := range docs {
@@ -122,6 +123,9 @@ func (c *checker) story(id string, st *story, sum *accounts) int {
 	gross := st.order.Totals.Gross
 	c.want("invoice of "+id, inv.Total, gross)
 	c.want("tax of "+id, inv.Tax, st.order.Totals.Tax)
+	if c.market != nil {
+		c.checkEdition(c.market, st.order, inv)
+	}
 	if st.cancelled {
 		if inv.Status != "void" {
 			c.wrong("invoice of %s is %s, its order was cancelled", id, inv.Status)
@@ -175,7 +179,7 @@ func (c *checker) refundEntry(r *schemas.Refund, note simulator.LedgerDocument, 
 	sum.clearing[r.Gateway] = sum.clearing[r.Gateway].Sub(r.Amount)
 }
 
-var clearingAccounts = map[string]string{"stripe": simulator.AccountStripe, "paypal": simulator.AccountPayPal}
+var clearingAccounts = map[string]string{"stripe": simulator.AccountStripe, "paypal": simulator.AccountPayPal, "razorpay": simulator.AccountRazorpay}
 
 // accounts checks the trial balance account by account.
 func (c *checker) accounts(sum *accounts) {

@@ -4,6 +4,7 @@
 //
 //	world.go    the embedded services and the configuration for them
 //	events.go   the sample, from a seed
+//	market.go   companies of the editions, and who buys from them
 //	run.go      produces, runs, waits until every record has its verdict
 //	check.go    the books against the events
 //	report.go   what is printed
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/booksync/booksync/internal/config"
@@ -25,6 +27,9 @@ import (
 type Options struct {
 	// Orders is the number of orders in the sample; payments and refunds follow from it. Default 100.
 	Orders int
+	// Edition makes the company one of this edition, with its customers, taxes and fields: see Editions. Default "": a company in
+	// the United States with one tax a line, whoever buys.
+	Edition string
 	// Seed decides the sample and the faults. Equal seeds give equal records, outcomes and dead letters.
 	Seed int64
 	// Faults makes the simulated Zoho fail as the real one does: lost answers, errors, refusals, lagging searches.
@@ -72,7 +77,11 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	w, err := newWorld()
+	m := markets[opts.Edition]
+	if m == nil && opts.Edition != "" {
+		return nil, fmt.Errorf("no edition %q: there are %s", opts.Edition, strings.Join(Editions(), ", "))
+	}
+	w, err := newWorld(m)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +91,7 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 		return nil, fmt.Errorf("building the codec: %w", err)
 	}
 	defer codec.Close()
-	s := makeSample(opts.Seed, opts.Orders, organization, w.taxes())
+	s := makeSample(opts.Seed, opts.Orders, organization, w.taxes(), m)
 	if opts.Faults {
 		if err := w.injectFaults(); err != nil {
 			return nil, err
@@ -93,7 +102,9 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.report(s, seen, time.Since(started)), nil
+	report := w.report(s, seen, time.Since(started))
+	report.Edition = opts.Edition
+	return report, nil
 }
 
 // Print writes the report for people.

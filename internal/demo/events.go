@@ -31,6 +31,7 @@ type emission struct {
 // sample is the whole of what demo produces, in the order it's produced.
 type sample struct {
 	emissions []*emission
+	market    *market
 }
 
 // The sample's shares, in percent of the orders. They're chosen to show every path, not to resemble a shop.
@@ -58,8 +59,12 @@ type maker struct {
 	org   string
 	start time.Time
 	taxes []taxRate
-	out   []*emission
-	n     int
+	// market is nil in the plain sample, whose currency is the US dollar.
+	market   *market
+	currency string
+	gateways []string
+	out      []*emission
+	n        int
 }
 
 type taxRate struct {
@@ -67,15 +72,18 @@ type taxRate struct {
 	rate decimal.Decimal
 }
 
-func makeSample(seed int64, orders int, org string, taxes []taxRate) *sample {
+func makeSample(seed int64, orders int, org string, taxes []taxRate, of *market) *sample {
 	m := &maker{
-		r: rand.New(rand.NewPCG(uint64(seed), 0x626f6f6b73)), org: org, taxes: taxes,
-		start: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+		r: rand.New(rand.NewPCG(uint64(seed), 0x626f6f6b73)), org: org, taxes: taxes, market: of,
+		start: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), currency: "USD", gateways: []string{"stripe", "paypal"},
+	}
+	if of != nil {
+		m.currency, m.gateways = of.currency, of.gateways
 	}
 	for i := range orders {
 		m.story(i)
 	}
-	return &sample{emissions: m.interleaved()}
+	return &sample{emissions: m.interleaved(), market: of}
 }
 
 // percent is true in so many of a hundred cases.
@@ -212,19 +220,27 @@ func (m *maker) order(i int) *schemas.Order {
 	name := firstNames[c%10] + " " + lastNames[c/10]
 	o := &schemas.Order{
 		Event: m.event(at), Kind: schemas.OrderCreated, Revision: 1,
-		OrderID: fmt.Sprintf("ord-%06d", i+1), OrderNumber: fmt.Sprintf("#%d", 1001+i), Currency: "USD",
+		OrderID: fmt.Sprintf("ord-%06d", i+1), OrderNumber: fmt.Sprintf("#%d", 1001+i), Currency: m.currency,
 		Customer: schemas.Party{
 			ID: fmt.Sprintf("cust-%03d", c), Name: name, Email: fmt.Sprintf("customer%03d@example.com", c),
 			BillingAddress: &schemas.Address{Line1: fmt.Sprintf("%d Main Street", 1+c), City: "Springfield", State: "Illinois", PostalCode: "62701", Country: "US"},
 		},
 		PlacedAt: at,
 	}
+	var who *buyer
+	if m.market != nil {
+		who = m.market.buyer(c)
+		o.Customer, o.PlaceOfSupply = who.party(c, name), who.place
+	}
 	for j := range 1 + m.r.IntN(4) {
 		price := decimal.New(int64(199+m.r.IntN(20_000)), -2)
 		quantity := decimal.NewFromInt(int64(1 + m.r.IntN(3)))
 		l := schemas.Line{
 			LineID: fmt.Sprintf("l%d", j+1), Kind: schemas.LineGoods, Name: goods[m.r.IntN(len(goods))], Quantity: quantity, UnitPrice: price,
-			Taxes: m.taxed(),
+			Taxes: m.taxed(who),
+		}
+		if m.market != nil && m.market.hsn {
+			l.HSNOrSAC = "6911"
 		}
 		if m.percent(15) {
 			l.Discount = price.Mul(quantity).Mul(decimal.New(1, -1)).Round(2)
@@ -233,50 +249,70 @@ func (m *maker) order(i int) *schemas.Order {
 	}
 	if m.percent(40) {
 		o.Lines = append(o.Lines, schemas.Line{
-			LineID: "ship", Kind: schemas.LineShipping, Name: "Shipping", Quantity: decimal.NewFromInt(1), UnitPrice: decimal.New(590, -2), Taxes: m.taxed(),
+			LineID: "ship", Kind: schemas.LineShipping, Name: "Shipping", Quantity: decimal.NewFromInt(1), UnitPrice: decimal.New(590, -2), Taxes: m.taxed(who),
 		})
 	}
 	return m.summed(o)
 }
 
-func (m *maker) taxed() []schemas.Tax {
-	t := m.taxes[m.r.IntN(len(m.taxes))]
-	return []schemas.Tax{{Code: t.code, Rate: decimal.NewNullDecimal(t.rate), CollectedBy: schemas.CollectedBySeller}}
+// taxed picks the taxes of a line: any, or one of those that lines to this kind of buyer carry.
+func (m *maker) taxed(who *buyer) []schemas.Tax {
+	picked := taxes{}
+	if who == nil {
+		picked = append(picked, m.taxes[m.r.IntN(len(m.taxes))])
+	} else {
+		picked = who.lines[m.r.IntN(len(who.lines))]
+	}
+	out := make([]schemas.Tax, len(picked))
+	for i, t := range picked {
+		out[i] = schemas.Tax{Code: t.code, Rate: decimal.NewNullDecimal(t.rate), CollectedBy: schemas.CollectedBySeller}
+	}
+	return out
 }
 
-// summed computes the taxes of the order's lines so that each tax is right for the whole document: rounded once per rate
-// over the sum of its lines, the cents spread over the lines; then the totals.
+// summed computes the taxes of the order's lines so that each tax is right for the whole document: of the lines with the
+// same taxes each one is rounded once over their sum, the cents spread over the lines; then the totals.
 func (m *maker) summed(o *schemas.Order) *schemas.Order {
-	bases := map[string]decimal.Decimal{}
-	last := map[string]int{}
-	rates := map[string]decimal.Decimal{}
+	type sum struct {
+		base, said decimal.Decimal
+		last       *schemas.Tax
+	}
+	var order []string
+	sums := map[string]*sum{}
 	o.Totals = schemas.Totals{}
-	for i, l := range o.Lines {
+	for i := range o.Lines {
+		l := &o.Lines[i]
 		net := l.Quantity.Mul(l.UnitPrice).Round(2).Sub(l.Discount)
 		o.Totals.Net = o.Totals.Net.Add(net)
-		code := l.Taxes[0].Code
-		bases[code], last[code], rates[code] = bases[code].Add(net), i, l.Taxes[0].Rate.Decimal
-		o.Lines[i].Taxes = []schemas.Tax{l.Taxes[0]}
-		o.Lines[i].Taxes[0].Amount = net.Mul(rates[code]).Div(decimal.NewFromInt(100)).Round(2)
-	}
-	for _, t := range append(m.taxes, taxRate{code: "mars-vat"}) {
-		base, ok := bases[t.code]
-		if !ok {
-			continue
+		together := ""
+		for _, t := range l.Taxes {
+			together += t.Code + " " + t.Rate.Decimal.String() + ","
 		}
-		whole := base.Mul(rates[t.code]).Div(decimal.NewFromInt(100)).Round(2)
-		sum := decimal.Zero
-		for _, l := range o.Lines {
-			if l.Taxes[0].Code == t.code {
-				sum = sum.Add(l.Taxes[0].Amount)
+		l.Taxes = slices.Clone(l.Taxes)
+		for j := range l.Taxes {
+			t := &l.Taxes[j]
+			key := fmt.Sprint(together, j)
+			s := sums[key]
+			if s == nil {
+				s = &sum{}
+				sums[key], order = s, append(order, key)
 			}
+			t.Amount = percentOf(net, t.Rate.Decimal)
+			s.base, s.said, s.last = s.base.Add(net), s.said.Add(t.Amount), t
 		}
-		tax := &o.Lines[last[t.code]].Taxes[0]
-		tax.Amount = tax.Amount.Add(whole.Sub(sum))
+	}
+	for _, key := range order {
+		s := sums[key]
+		whole := percentOf(s.base, s.last.Rate.Decimal)
+		s.last.Amount = s.last.Amount.Add(whole.Sub(s.said))
 		o.Totals.Tax = o.Totals.Tax.Add(whole)
 	}
 	o.Totals.Gross = o.Totals.Net.Add(o.Totals.Tax)
 	return o
+}
+
+func percentOf(base, rate decimal.Decimal) decimal.Decimal {
+	return base.Mul(rate).Div(decimal.NewFromInt(100)).Round(2)
 }
 
 // payment pays the order: as a rule all of it.
@@ -284,7 +320,7 @@ func (m *maker) payment(o *schemas.Order) *schemas.Payment {
 	at := o.PlacedAt.Add(time.Duration(1+m.r.IntN(240)) * time.Minute)
 	p := &schemas.Payment{
 		Event: m.event(at), Kind: schemas.PaymentCaptured, PaymentID: "pay-" + o.OrderID[4:], OrderID: o.OrderID, Amount: o.Totals.Gross,
-		Currency: "USD", Method: "card", Gateway: []string{"stripe", "paypal"}[m.r.IntN(2)], ReceivedAt: at,
+		Currency: m.currency, Method: "card", Gateway: m.gateways[m.r.IntN(len(m.gateways))], ReceivedAt: at,
 	}
 	p.GatewayReference = "ch_" + p.PaymentID
 	switch {
@@ -294,7 +330,7 @@ func (m *maker) payment(o *schemas.Order) *schemas.Payment {
 		p.Amount = o.Totals.Gross.Add(decimal.NewFromInt(5))
 	}
 	if m.percent(70) {
-		p.Fee = &schemas.Fee{Amount: p.Amount.Mul(decimal.New(29, -3)).Round(2), Currency: "USD"}
+		p.Fee = &schemas.Fee{Amount: p.Amount.Mul(decimal.New(29, -3)).Round(2), Currency: m.currency}
 		if !p.Fee.Amount.IsPositive() {
 			p.Fee = nil
 		}
@@ -307,7 +343,7 @@ func (m *maker) refund(o *schemas.Order, p *schemas.Payment) {
 	at := p.ReceivedAt.Add(time.Duration(1+m.r.IntN(96)) * time.Hour)
 	most := decimal.Min(p.Amount, o.Totals.Gross)
 	r := &schemas.Refund{
-		Event: m.event(at), RefundID: "ref-" + o.OrderID[4:], OrderID: o.OrderID, PaymentID: p.PaymentID, Amount: most, Currency: "USD",
+		Event: m.event(at), RefundID: "ref-" + o.OrderID[4:], OrderID: o.OrderID, PaymentID: p.PaymentID, Amount: most, Currency: m.currency,
 		Reason: "returned", Method: "card", Gateway: p.Gateway, RefundedAt: at,
 	}
 	r.GatewayReference = "re_" + r.RefundID

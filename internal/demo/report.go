@@ -14,6 +14,7 @@ import (
 
 // Report is what a run came to. Its JSON form is the last line of `demo --json`.
 type Report struct {
+	Edition            string             `json:"edition,omitempty"`
 	Records            map[string]int     `json:"records"`      // by topic
 	Outcomes           map[string]int     `json:"outcomes"`     // by status
 	DeadLetters        map[string]int     `json:"dead_letters"` // by class

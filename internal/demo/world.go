@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -38,6 +39,7 @@ const minuteLimit = 12_000
 // world is the embedded Kafka, Redis and Zoho Books.
 type world struct {
 	org       simulator.Org
+	market    *market // nil: the plain sample's
 	sim       *simulator.Simulator
 	simURL    string
 	kafkaAddr string
@@ -46,8 +48,11 @@ type world struct {
 	stops     []func()
 }
 
-func newWorld() (*world, error) {
-	w := &world{org: simulator.DefaultOrg(zohoID).WithFields()}
+func newWorld(m *market) (*world, error) {
+	w := &world{org: simulator.DefaultOrg(zohoID).WithFields(), market: m}
+	if m != nil {
+		w.org = simulator.DefaultOrgIn(zohoID, m.country).WithFields()
+	}
 	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = minuteLimit, -1, 10
 	w.sim = simulator.New(simulator.Config{Organizations: []simulator.Org{w.org}, Latency: latency, WriteHorizon: lateLanding})
 	if err := w.start(); err != nil {
@@ -118,8 +123,19 @@ func (w *world) mapping(creds simulator.Credentials) config.Organization {
 		"SHIPPING": target(simulator.ItemShipping, simulator.AccountShipping), "FEE": target(simulator.ItemFee, simulator.AccountOther),
 		"TIP": target(simulator.ItemTip, simulator.AccountTips), "ROUNDING": target(simulator.ItemRounding, simulator.AccountRounding),
 	}
-	o.Clearing = map[string]string{
-		"stripe/USD": w.org.AccountID(simulator.AccountStripe), "paypal/USD": w.org.AccountID(simulator.AccountPayPal),
+	o.Clearing = map[string]string{}
+	for gateway, account := range clearingAccounts {
+		o.Clearing[gateway+"/"+w.org.Currency] = w.org.AccountID(account)
+	}
+	if m := w.market; m != nil {
+		o.Edition, o.State = m.edition, m.state
+		if m.taxes != nil {
+			maps.Copy(o.Taxes, m.taxes(w.org))
+		}
+		o.Exemptions = make(map[string]string, len(m.exemptions))
+		for treatment, code := range m.exemptions {
+			o.Exemptions[treatment] = w.org.ExemptionID(code)
+		}
 	}
 	o.FeeAccount = w.org.AccountID(simulator.AccountFees)
 	o.PaymentModes = map[string]string{"card": "creditcard"}

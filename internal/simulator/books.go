@@ -96,6 +96,13 @@ type exemption struct {
 type currency struct {
 	Currency
 	id   uint64
+	rate decimal.Decimal // the latest
+	set  []rateFrom      // by day
+}
+
+// rateFrom is an exchange rate from a day on.
+type rateFrom struct {
+	day  string
 	rate decimal.Decimal
 }
 
@@ -175,6 +182,9 @@ func (b *books) addCurrencies() {
 			c.Symbol = c.Code
 		}
 		cur := &currency{Currency: c, id: namedID(b.org.ID, KindCurrency, c.Code), rate: mustDecimal(c.Rate)}
+		if !cur.rate.IsZero() {
+			cur.set = []rateFrom{{ratesBegin, cur.rate}}
+		}
 		b.currencies[cur.id], b.currencyBy[c.Code] = cur, cur
 		b.curOrder = append(b.curOrder, cur)
 		return cur

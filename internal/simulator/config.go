@@ -62,6 +62,7 @@ type Org struct {
 	TimeZone string // IANA; default America/New_York
 	Currency string // base currency, ISO 4217; default USD
 	Country  string // ISO 3166 alpha-2; default US
+	State    string // India: the state it's registered in, as place_of_supply codes it; "": places are not compared with taxes
 	Edition  string // Zoho's edition; default by Country: us, uk, in, gcc, au, ca, mx, ke, za, else global
 
 	Plan        string // default Professional

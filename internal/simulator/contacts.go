@@ -48,7 +48,7 @@ func (c *contact) primary() person {
 // contactExtras are kept and shown again, nothing more.
 var contactExtras = []string{
 	"vat_reg_no", "tax_reg_no", "country_code", "vat_treatment", "tax_treatment", "place_of_contact", "gst_no", "gst_treatment",
-	"contact_number", "tax_exemption_id", "is_taxable",
+	"contact_number", "tax_exemption_id", "is_taxable", "legal_name",
 }
 
 func createContact(c *call) *failure {
@@ -142,6 +142,9 @@ func (b *books) fillContact(c *call, n *contact) *failure {
 		n.persons = b.readPersons(m.nodes)
 	}
 	n.extra = v.extras(n.extra, contactExtras)
+	if f := b.checkContactEdition(n); f != nil {
+		return f
+	}
 	fields, f := b.mergeFields(EntityContact, n.fields, v.list("custom_fields"))
 	if f != nil {
 		return f

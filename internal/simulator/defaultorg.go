@@ -32,14 +32,15 @@ type country struct {
 	currency, zone string
 	taxes          []Tax
 	groups         []TaxGroup
+	state          string
 }
 
 var countries = map[string]country{
 	"US": {"USD", "America/New_York", []Tax{
 		{Name: "NY Sales Tax", Percentage: "8.875"}, {Name: "NJ Sales Tax", Percentage: "6.625"}, {Name: "TX Sales Tax", Percentage: "8.25"},
-		{Name: "CA Sales Tax", Percentage: "7.25"}}, nil},
-	"GB": {"GBP", "Europe/London", []Tax{{Name: "VAT 20", Percentage: "20"}, {Name: "VAT 5", Percentage: "5"}}, nil},
-	"DE": {"EUR", "Europe/Berlin", []Tax{{Name: "USt 19", Percentage: "19"}, {Name: "USt 7", Percentage: "7"}}, nil},
+		{Name: "CA Sales Tax", Percentage: "7.25"}}, nil, ""},
+	"GB": {"GBP", "Europe/London", []Tax{{Name: "VAT 20", Percentage: "20"}, {Name: "VAT 5", Percentage: "5"}}, nil, ""},
+	"DE": {"EUR", "Europe/Berlin", []Tax{{Name: "USt 19", Percentage: "19"}, {Name: "USt 7", Percentage: "7"}}, nil, ""},
 	"IN": {"INR", "Asia/Kolkata", []Tax{
 		{Name: "IGST18", Percentage: "18", Specific: "igst"}, {Name: "IGST12", Percentage: "12", Specific: "igst"},
 		{Name: "IGST5", Percentage: "5", Specific: "igst"},
@@ -47,12 +48,12 @@ var countries = map[string]country{
 		{Name: "CGST6", Percentage: "6", Specific: "cgst"}, {Name: "SGST6", Percentage: "6", Specific: "sgst"},
 		{Name: "CGST2.5", Percentage: "2.5", Specific: "cgst"}, {Name: "SGST2.5", Percentage: "2.5", Specific: "sgst"}},
 		[]TaxGroup{{Name: "GST18", Taxes: []string{"CGST9", "SGST9"}}, {Name: "GST12", Taxes: []string{"CGST6", "SGST6"}},
-			{Name: "GST5", Taxes: []string{"CGST2.5", "SGST2.5"}}}},
-	"AE": {"AED", "Asia/Dubai", []Tax{{Name: "VAT 5", Percentage: "5"}}, nil},
-	"AU": {"AUD", "Australia/Sydney", []Tax{{Name: "GST 10", Percentage: "10"}}, nil},
+			{Name: "GST5", Taxes: []string{"CGST2.5", "SGST2.5"}}}, "MH"},
+	"AE": {"AED", "Asia/Dubai", []Tax{{Name: "VAT 5", Percentage: "5"}}, nil, "DU"},
+	"AU": {"AUD", "Australia/Sydney", []Tax{{Name: "GST 10", Percentage: "10"}}, nil, ""},
 	"CA": {"CAD", "America/Toronto", []Tax{
 		{Name: "GST 5", Percentage: "5"}, {Name: "HST 13", Percentage: "13"}, {Name: "PST 7", Percentage: "7"}, {Name: "QST 9.975", Percentage: "9.975"}},
-		[]TaxGroup{{Name: "GST+PST", Taxes: []string{"GST 5", "PST 7"}}, {Name: "GST+QST", Taxes: []string{"GST 5", "QST 9.975"}}}},
+		[]TaxGroup{{Name: "GST+PST", Taxes: []string{"GST 5", "PST 7"}}, {Name: "GST+QST", Taxes: []string{"GST 5", "QST 9.975"}}}, ""},
 }
 
 // Currencies with their ISO 4217 minor units.
@@ -86,7 +87,7 @@ func DefaultOrgIn(id, countryCode string) Org {
 	}
 	taxes := append(slices.Clone(c.taxes), Tax{Name: TaxZero, Percentage: "0"}, Tax{Name: TaxExempt, Percentage: "0"})
 	return Org{
-		ID: id, Name: "Simulated Company " + id, Country: countryCode, Currency: c.currency, TimeZone: c.zone,
+		ID: id, Name: "Simulated Company " + id, Country: countryCode, Currency: c.currency, TimeZone: c.zone, State: c.state,
 		Taxes: taxes, TaxGroups: slices.Clone(c.groups),
 		Exemptions: []Exemption{{Code: ExemptionResale, Type: "customer"}, {Code: ExemptionExport, Type: "item"}},
 		Currencies: slices.Clone(currenciesKnown),

@@ -46,6 +46,7 @@ type LedgerDocument struct {
 	BusinessID   string            `json:"business_id"` // the unique custom field's value; of a refund its parent's
 	Origin       string            `json:"origin"`      // the value of Org.OriginField
 	Fields       map[string]string `json:"fields,omitempty"`
+	Edition      map[string]string `json:"edition,omitempty"` // what the edition's own fields say
 	Reference    string            `json:"reference,omitempty"`
 	Status       string            `json:"status"`
 	Date         string            `json:"date"`
@@ -231,6 +232,12 @@ func (b *books) ledgerSale(kind string, s *sale) LedgerDocument {
 	d.Number, d.Reference, d.Date, d.ExchangeRate, d.Notes = s.number, s.reference, s.date, s.rate, s.notes
 	d.SubTotal, d.Tax, d.Adjustment, d.RoundOff, d.Total = s.subTotal, s.taxTotal, s.adjustment, s.roundOff, s.total
 	d.BaseTotal = b.inBase(s.total, s.rate)
+	for _, p := range s.extra {
+		if d.Edition == nil {
+			d.Edition = make(map[string]string, len(s.extra))
+		}
+		d.Edition[p.name] = p.value
+	}
 	for i := range s.lines {
 		l := &s.lines[i]
 		row := LedgerLine{ID: utoa(l.id), Name: l.name, Description: l.description, AccountID: utoa(l.account.id), Account: l.account.Name,

@@ -57,6 +57,9 @@ func (b *books) fillSale(c *call, s *sale, entity string) *failure {
 		}
 		s.lines = lines
 	}
+	if f := b.checkSaleEdition(c, s, entity); f != nil {
+		return f
+	}
 	fields, f := b.mergeFields(entity, s.fields, v.list("custom_fields"))
 	if f != nil {
 		return f
@@ -162,7 +165,7 @@ func (b *books) readLine(v *value, l *line, s *sale) *failure {
 		return f
 	}
 	l.invoice, l.invoiceLine = v.id("invoice_id"), v.id("invoice_item_id")
-	l.extra = v.extras(nil, []string{"hsn_or_sac", "location_id", "product_type"})
+	l.extra = v.extras(nil, []string{"hsn_or_sac", "location_id", "product_type", "tax_treatment_code"})
 	return nil
 }
 

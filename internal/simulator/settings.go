@@ -209,18 +209,25 @@ func listRates(c *call) *failure {
 	}
 	w := c.ok("success")
 	w.list("exchange_rates")
-	if !cur.rate.IsZero() {
+	from := c.query.Get("from_date")
+	for i, r := range slices.Backward(cur.set) { // the newest first
 		w.open()
-		w.id("exchange_rate_id", cur.id+1)
+		w.id("exchange_rate_id", cur.id+uint64(i)+1)
 		w.id("currency_id", cur.id)
 		w.str("currency_code", cur.Code)
-		w.str("effective_date", c.org.today(c.now))
-		w.dec("rate", cur.rate)
+		w.str("effective_date", r.day)
+		w.dec("rate", r.rate)
 		w.close()
+		if from != "" && r.day <= from { // the one of that day, or the closest before
+			break
+		}
 	}
 	w.endList()
 	return c.done()
 }
+
+// ratesBegin is from when on the rates of the configuration are in force.
+const ratesBegin = "2000-01-01"
 
 func createRate(c *call) *failure {
 	cur := c.org.currencies[c.ids[0]]
@@ -231,7 +238,11 @@ func createRate(c *call) *failure {
 	if !rate.IsPositive() {
 		return invalidValue("rate")
 	}
-	cur.rate = rate
+	day := text(c.body.str("effective_date"), c.org.today(c.now))
+	cur.set = slices.DeleteFunc(cur.set, func(r rateFrom) bool { return r.day == day })
+	cur.set = append(cur.set, rateFrom{day, rate})
+	slices.SortFunc(cur.set, func(a, b rateFrom) int { return strings.Compare(a.day, b.day) })
+	cur.rate = cur.set[len(cur.set)-1].rate
 	c.status = http.StatusCreated
 	return c.say("The exchange rate has been added.")
 }

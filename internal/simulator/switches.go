@@ -60,6 +60,10 @@ type Switches struct {
 	// AcceptNegativeRates takes lines with a negative rate. Section 8, assumption 7: "Negative quantities/rates rejected".
 	AcceptNegativeRates bool
 
+	// AnyTaxAtAnyPlace takes IGST within the state and CGST with SGST to others (India). Section 5: "Not found publicly: wrong
+	// place_of_supply/tax pairing (IN)".
+	AnyTaxAtAnyPlace bool
+
 	// ForeignCurrencyRefused refuses an invoice whose currency_id is not its contact's currency. Section 4.2: "behaviour
 	// when it differs from the contact's currency UNCONFIRMED".
 	ForeignCurrencyRefused bool

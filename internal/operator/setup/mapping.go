@@ -56,6 +56,7 @@ func (l *look) taxes(ctx context.Context) {
 		}
 		found[t.TaxID] = t
 	}
+	defer l.propose(ctx, found)
 	if len(l.cfg.Taxes) == 0 {
 		l.say("taxes", "mapping", Note, "no tax code is mapped: lines with a tax are rejected", "add organizations."+l.name+".taxes; Zoho has "+namesOf(found))
 		return

@@ -7,7 +7,7 @@
 // inactive, a unique field that is not unique any more, before an event does.
 //
 // Files: kafka.go, registry.go, books.go (credentials, organisation), mapping.go (taxes, accounts, items, currencies),
-// fields.go, snapshot.go, prove.go.
+// proposal.go (a mapping of the taxes that have none), fields.go, snapshot.go, prove.go.
 package setup
 
 import (
@@ -16,6 +16,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 
@@ -58,7 +59,9 @@ func (f Finding) Bad() bool { return f.State == Missing || f.State == Wrong || f
 type Report struct {
 	Findings []Finding `json:"findings"`
 	Applied  bool      `json:"applied"` // whether missing things were to be made
-	Snapshot *Snapshot `json:"-"`
+	// Proposals are mappings, as YAML, of the taxes that nothing is mapped to, by organisation.
+	Proposals map[string]string `json:"proposals,omitempty"`
+	Snapshot  *Snapshot         `json:"-"`
 }
 
 // Problems counts bad findings, and those that could not be made.
@@ -94,6 +97,8 @@ type Registry interface {
 type Books interface {
 	login.Books
 	ListTaxes(ctx context.Context, opts *zohobooks.ListOptions) iter.Seq2[zohobooks.Tax, error]
+	TaxGroup(ctx context.Context, id string) ([]zohobooks.Tax, error)
+	TaxExemptions(ctx context.Context) ([]zohobooks.TaxExemption, error)
 	ListCurrencies(ctx context.Context, opts *zohobooks.ListOptions) iter.Seq2[zohobooks.Currency, error]
 	ListItems(ctx context.Context, opts *zohobooks.ListOptions) iter.Seq2[zohobooks.Item, error]
 	GetItem(ctx context.Context, id string) (*zohobooks.Item, error)
@@ -124,7 +129,7 @@ type Options struct {
 	Skip []string
 }
 
-// Run looks at everything; about 16 calls per organisation. It returns an error only when ctx ends: all else is in the report.
+// Run looks at everything; about 16 calls per organisation, and one for each tax group that nothing is mapped to. It returns an error only when ctx ends: all else is in the report.
 func Run(ctx context.Context, cfg *config.Config, deps Deps, opts Options) (*Report, error) {
 	r := &run{cfg: cfg, deps: deps, opts: opts, report: &Report{Applied: opts.Apply, Snapshot: newSnapshot()}}
 	if !slices.Contains(opts.Skip, "kafka") {
@@ -196,6 +201,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		if f.Hint != "" && f.State != OK {
 			fmt.Fprintf(&b, "           -> %s\n", f.Hint)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Proposals)) {
+		fmt.Fprintf(&b, "\nA mapping of what is not mapped yet, to paste; make the codes those of the events:\n\n%s", r.Proposals[name])
 	}
 	bad, unknown := r.Problems()
 	fmt.Fprintf(&b, "\n%s\n", summary(bad, unknown, r.Applied))

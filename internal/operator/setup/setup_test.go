@@ -61,6 +61,8 @@ func (f fakeCluster) CreateTopics(_ context.Context, topics ...kafka.Topic) ([]s
 type fakeBooks struct {
 	org        zohobooks.Organization
 	taxes      []zohobooks.Tax
+	groups     map[string][]zohobooks.Tax
+	exemptions []zohobooks.TaxExemption
 	accounts   []zohobooks.Account
 	items      map[string]zohobooks.Item
 	currencies []string
@@ -132,6 +134,12 @@ func (b *fakeBooks) ListBankAccounts(context.Context, *zohobooks.ListOptions) it
 }
 func (b *fakeBooks) ListTaxes(context.Context, *zohobooks.ListOptions) iter.Seq2[zohobooks.Tax, error] {
 	return rows(b.err, b.taxes...)
+}
+func (b *fakeBooks) TaxGroup(_ context.Context, id string) ([]zohobooks.Tax, error) {
+	return b.groups[id], b.err
+}
+func (b *fakeBooks) TaxExemptions(context.Context) ([]zohobooks.TaxExemption, error) {
+	return b.exemptions, b.err
 }
 func (b *fakeBooks) ListCurrencies(context.Context, *zohobooks.ListOptions) iter.Seq2[zohobooks.Currency, error] {
 	var all []zohobooks.Currency

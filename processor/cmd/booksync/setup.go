@@ -32,6 +32,8 @@ locks, rounding and custom fields; says what is wrong and how to mend it. Nothin
 and never what is already there: --apply creates missing topics that booksync writes, registers its schemas, and
 creates its custom fields in Zoho. About 16 calls per organisation, within the shared budget.
 
+Taxes, tax groups and exemptions that no code is mapped to are listed, with a mapping of them as YAML to paste.
+
 --snapshot FILE keeps what was found, once nothing is wrong. --check compares with that file: a tax that was
 dropped, an account made inactive, a unique field that is not unique any more; for pipelines.
 

@@ -1,0 +1,198 @@
+package processor
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/schemas"
+)
+
+// contactRecord is what is kept of a contact, in its claim and in the caches: which one it is, and what booksync wrote to
+// it last, so that a changed customer is noticed without a call and a person's edit is told from booksync's own.
+type contactRecord struct {
+	ID string `json:"id"`
+	// Rev is the revision of the claim: it counts the updates.
+	Rev int64 `json:"rev,omitempty"`
+	// At is when the newest event happened that was compared with it, in Unix milliseconds; Raw is a hash of that event's
+	// customer.
+	At  int64  `json:"at,omitempty"`
+	Raw string `json:"raw,omitempty"`
+	// Sent are hashes of what events said last, by part of the contact; nil where that's not known. Shown are hashes of what
+	// Zoho answered when booksync wrote the part: a part that shows something else was edited by a person.
+	Sent  hashes `json:"sent,omitempty"`
+	Shown hashes `json:"shown,omitempty"`
+}
+
+// hashes are by part of a contact.
+type hashes map[string]string
+
+// The parts of a contact that are compared and written as a whole. The contact's name is none: it's unique in Zoho, and
+// documents show it.
+const (
+	partCompany   = "co"
+	partPerson    = "na"
+	partEmail     = "em"
+	partPhone     = "ph"
+	partNumber    = "tn"
+	partTreatment = "tt"
+	partBilling   = "ba"
+	partShipping  = "sa"
+)
+
+func (r *contactRecord) encode() []byte {
+	b, err := json.Marshal(r)
+	if err != nil {
+		panic("contact record: " + err.Error()) // texts and numbers: cannot fail
+	}
+	return b
+}
+
+// readContactRecord reads a record; nil when it's none. A bare id is what earlier versions kept.
+func readContactRecord(b []byte, revision int64) *contactRecord {
+	r := new(contactRecord)
+	if len(b) > 0 && b[0] != '{' {
+		r.ID = string(b)
+	} else if json.Unmarshal(b, r) != nil || r.ID == "" {
+		return nil
+	}
+	r.Rev = max(r.Rev, revision)
+	return r
+}
+
+// seen is the record after an event that changes nothing.
+func (r *contactRecord) seen(plan *contactPlan) *contactRecord {
+	now := *r
+	now.At, now.Raw = max(r.At, plan.At), plan.Raw
+	return &now
+}
+
+// changed reports whether the event says something of the customer that no event before it said. Events older than the
+// newest one seen say nothing new.
+func (r *contactRecord) changed(plan *contactPlan) bool {
+	if plan.At < r.At || r.Sent == nil {
+		return r.Sent == nil
+	}
+	for part, h := range plan.sent() {
+		if r.Sent[part] != h {
+			return true
+		}
+	}
+	return false
+}
+
+// rawHash is a hash of a customer as the event has it.
+func rawHash(p *schemas.Party) string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic("customer: " + err.Error()) // texts: cannot fail
+	}
+	return hash(string(b), hashLength)
+}
+
+// partHash is how much of a hash a part keeps: what is told apart is two states of one part of one contact.
+const partHash = 8
+
+func hashParts(parts map[string]string) hashes {
+	out := make(hashes, len(parts))
+	for part, text := range parts {
+		if strings.Trim(text, partSeparator) != "" {
+			out[part] = hash(text, partHash)
+		}
+	}
+	return out
+}
+
+const partSeparator = "\x00"
+
+func partText(fields ...string) string { return strings.Join(fields, partSeparator) }
+
+// sent are the parts that a plan would write; what the event doesn't say is none: it never erases.
+func (plan *contactPlan) sent() hashes {
+	req := plan.Request
+	parts := map[string]string{
+		partCompany:   req.CompanyName,
+		partNumber:    req.VATRegNo + req.GSTNo + req.TaxRegNo,
+		partTreatment: partText(req.GSTTreatment+req.VATTreatment+req.TaxTreatment, req.PlaceOfContact, req.CountryCode),
+		partBilling:   addressText(req.BillingAddress), partShipping: addressText(req.ShippingAddress),
+	}
+	if len(req.ContactPersons) > 0 {
+		p := req.ContactPersons[0]
+		parts[partPerson], parts[partEmail], parts[partPhone] = partText(p.FirstName, p.LastName), p.Email, p.Phone
+	}
+	return hashParts(parts)
+}
+
+// shownBy are the parts as Zoho answers them.
+func shownBy(c *zohobooks.Contact) hashes {
+	p := primaryOf(c)
+	return hashParts(map[string]string{
+		partCompany: c.CompanyName, partPerson: partText(p.FirstName, p.LastName), partEmail: strings.ToLower(p.Email), partPhone: p.Phone,
+		partNumber:    c.VATRegNo + c.GSTNo + c.TaxRegNo,
+		partTreatment: partText(c.GSTTreatment+c.VATTreatment+c.TaxTreatment, c.PlaceOfContact, c.CountryCode),
+		partBilling:   addressText(c.BillingAddress), partShipping: addressText(c.ShippingAddress),
+	})
+}
+
+// primaryOf is the contact's primary person; answers without persons carry the person's fields themselves.
+func primaryOf(c *zohobooks.Contact) zohobooks.ContactPerson {
+	for _, p := range c.ContactPersons {
+		if p.Primary {
+			return p
+		}
+	}
+	return zohobooks.ContactPerson{FirstName: c.FirstName, LastName: c.LastName, Email: c.Email, Phone: c.Phone}
+}
+
+// addressText leaves the state's code out: Zoho may fill it in by itself.
+func addressText(a *zohobooks.Address) string {
+	if a == nil {
+		return ""
+	}
+	return partText(a.Attention, a.Address, a.Street2, a.City, a.State, a.Zip, a.Country, a.Phone)
+}
+
+// contactOrigin is the text of a contact's origin field: what was written, as of when. By it booksync knows its own writing
+// again when Redis has lost its memory.
+func contactOrigin(sent hashes, at int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "c1 %d", at)
+	for _, part := range slices.Sorted(maps.Keys(sent)) {
+		fmt.Fprintf(&b, " %s:%s", part, sent[part])
+	}
+	return b.String()
+}
+
+// readContactOrigin reads the field; ok is false for what booksync did not write.
+func readContactOrigin(s string) (sent hashes, at int64, ok bool) {
+	fields := strings.Fields(s)
+	if len(fields) < 2 || fields[0] != "c1" {
+		return nil, 0, false
+	}
+	at, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return nil, 0, false
+	}
+	sent = make(hashes)
+	for _, f := range fields[2:] {
+		part, h, found := strings.Cut(f, ":")
+		if !found {
+			return nil, 0, false
+		}
+		sent[part] = h
+	}
+	return sent, at, true
+}
+
+// unixMilli is an instant as records keep it; 0 for none.
+func unixMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
