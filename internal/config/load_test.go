@@ -62,7 +62,7 @@ func TestEnvironment(t *testing.T) {
 		"BOOKSYNC_ORGANIZATIONS_ACME_TAXES={vat7: {tax_id: '7', rate: 7}, vat20: {tax_id: '8', rate: 20}}",
 		"BOOKSYNC_ORGANIZATIONS_NEW_SHOP_ID=123",
 		"BOOKSYNC_ORGANIZATIONS_NEW_SHOP_FIELDS_CREDIT_NOTE_KEY=cf_x",
-		"BOOKSYNC_SERVICE_HOST=10.0.0.1", "BOOKSYNC_PORT_8080_TCP=tcp://10.0.0.1:8080", "BOOKSYNC_CONFIG=f",
+		"BOOKSYNC_SERVICE_HOST=10.0.0.1", "BOOKSYNC_PORT_8080_TCP=tcp://10.0.0.1:8080", "BOOKSYNC_CONFIG=f", "BOOKSYNC_VECTORS=/vectors",
 	}, Overrides: map[string]string{"http.listen": "127.0.0.1:0", "kafka.session_timeout": "25s"}}, os.ReadFile)
 	if err != nil {
 		t.Fatal(err)
