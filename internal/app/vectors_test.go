@@ -126,6 +126,10 @@ func compareDocument(t *testing.T, w *world, l *simulator.Ledger, d *vectors.Doc
 		for _, r := range l.Find("refund", "refund:R-"+id) {
 			balance = balance.Add(r.Total) // what was paid back
 		}
+	} else {
+		for _, p := range l.Find("payment", "payment:P-"+id) {
+			balance = balance.Sub(p.Balance) // prepaid beyond the total
+		}
 	}
 	t.Logf("%s %s: total %s, tax %s, payable %s, %d taxes, %d notes beside it", d.Order.Currency, plus[0].Type, total, tax, balance, len(d.Taxes), len(minus))
 	for _, c := range []struct {
