@@ -45,6 +45,9 @@ func (a *attempt) sameContent(originValue string) bool {
 // claim holds.
 func (a *attempt) isOurs(originValue string) bool {
 	o, ok := parseOrigin(originValue)
+	if older := a.prog.Fingerprint; ok && older != "" && o.Fingerprint == older && o.Coordinates == a.prog.Origin {
+		return true
+	}
 	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin)
 }
 
@@ -55,6 +58,10 @@ func (a *attempt) wroteInvoice(st *OrderState) bool { return st.Invoice != nil &
 // refunds have added to the state stays.
 func (a *attempt) postedAs(st *OrderState) *ending {
 	inv := st.Invoice
+	if a.takesBack() {
+		return &ending{reject: reject("rejected.conflict", "invoice %s of order %s is in the books, but nobody remembers whether the credit note of what "+
+			"the order takes back is, too: look for %s, and make or apply it by hand", inv.Number, a.orderID, returnedKey(a.orderID))}
+	}
 	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.document(schemas.Document{
 		Type: "invoice", ID: inv.ID, Number: inv.Number, URL: a.documentURL("invoices", inv.ID), Status: inv.Status, Date: inv.Date,

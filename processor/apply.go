@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -23,6 +24,11 @@ const (
 	stepCredit        = "credit"
 	stepApply         = "apply"
 	stepRefund        = "refund"
+	stepNote          = "note"
+	stepUpdate        = "update"
+	stepJournal       = "journal"
+	stepFee           = "fee"
+	stepAdvance       = "advance"
 	stepExcess        = "excess"
 )
 
@@ -50,8 +56,10 @@ func (a *attempt) apply() *ending {
 		return end
 	}
 	switch {
-	case a.workflow == WorkflowPayment:
+	case a.ref.Role == RolePayment:
 		return a.applyPayment()
+	case a.workflow == WorkflowPayment:
+		return a.applyDispute()
 	case a.workflow == WorkflowRefund:
 		return a.applyRefund()
 	case a.ref.Role == RoleCancel:
@@ -175,6 +183,31 @@ func (a *attempt) compared(expected, posted, planned decimal.Decimal) {
 	if !diff.IsZero() {
 		a.result.difference = decimal.NewNullDecimal(diff)
 	}
+}
+
+// moved says in the outcome that a locked period moved a document to another day than its own (accounting rule 11).
+func (a *attempt) moved(trueDate, day string) {
+	if trueDate != "" {
+		text := "dated " + day + ": the true date " + trueDate + " is in a locked period"
+		if !strings.Contains(a.result.remark, text) { // of several documents of one event
+			a.remark(text)
+		}
+	}
+}
+
+// registered says in the outcome how the invoice's e-invoice stands, where Zoho answers it (accounting rule 14).
+func (a *attempt) registered(inv *zohobooks.Invoice) {
+	if status := inv.EInvoice.Status; status != "" {
+		a.remark("e-invoice " + inv.InvoiceNumber + ": " + status)
+	}
+}
+
+// remark adds to the outcome's remark.
+func (a *attempt) remark(text string) {
+	if a.result.remark != "" {
+		text = a.result.remark + "; " + text
+	}
+	a.result.remark = text
 }
 
 // documentURL is where people open a document; "" when no address is configured.

@@ -28,7 +28,7 @@ func (a *attempt) applyCancel() *ending {
 		}
 	}
 	a.result.tombstone = true
-	if st.Invoice == nil || st.Invoice.Status == invoiceVoid && a.prog.Cancel == nil {
+	if st.Invoice == nil || len(st.living()) == 0 && a.prog.Cancel == nil {
 		a.result.remark = noInvoice(a.orderID, &OrderState{})
 		if st.Invoice != nil {
 			a.result.remark = "the invoice of order " + a.orderID + " was void already"
@@ -60,9 +60,7 @@ func (a *attempt) applyCancel() *ending {
 		if end := a.void(st.Invoice); end != nil {
 			return end
 		}
-		inv := *st.Invoice
-		inv.Status = "void"
-		gone.Invoice = &inv
+		gone = *gone.withVoid(st.Invoice.ID)
 	case plan.Credit != nil:
 		cr, end := a.credit(plan.Credit, st, (&refundPlan{Credit: plan.Credit}).applied(st, a.ref.key()))
 		if end != nil {
@@ -75,6 +73,9 @@ func (a *attempt) applyCancel() *ending {
 	a.afterCredit(&gone)
 	return nil
 }
+
+// classEInvoiced is the class of changes that a registered e-invoice forbids.
+const classEInvoiced = "rejected.einvoiced"
 
 // settledOrder says whether the order's claim knows what became of the order.
 func (a *attempt) settledOrder() bool {
@@ -103,6 +104,12 @@ func (a *attempt) void(inv *InvoiceState) *ending {
 			return err == nil && now.Status == "void", err
 		},
 		func(ctx context.Context) error { return books.VoidInvoice(ctx, inv.ID) })
+	if end != nil && end.reject != nil { // perhaps it was pushed since it was read
+		if now, unread := a.readInvoice(inv.ID); unread == nil && now.EInvoice.Status == zohobooks.EInvoicePushed {
+			end.reject.Class, end.reject.Retryable = classEInvoiced, "yes"
+			end.reject.Message = "invoice " + inv.Number + " was registered as an e-invoice: replay the cancellation, and a credit note takes it back"
+		}
+	}
 	if end != nil {
 		return end
 	}

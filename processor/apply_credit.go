@@ -10,12 +10,17 @@ import (
 	"github.com/booksync/booksync/schemas"
 )
 
-// credit creates this event's credit note and applies what no money was returned for.
+// credit creates the planned credit note and applies what no money was returned for. The intent is the order's state as
+// it will be; nil where nobody plans on the order meanwhile.
 func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState, *ending) {
 	cr := a.prog.Credit
 	if cr == nil {
-		note, end := keyedCreate(a, stepCredit, map[string]*OrderState{a.orderID: intent},
-			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference) },
+		var intents map[string]*OrderState
+		if intent != nil {
+			intents = map[string]*OrderState{a.orderID: intent}
+		}
+		note, end := keyedCreate(a, stepCredit, intents,
+			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference, plan.Key) },
 			func(n *zohobooks.CreditNote) *ending {
 				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), a.creditDocument(n))
 			},
@@ -28,6 +33,7 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
 		a.prog.Credit, a.answered = cr, true
 		a.document(a.creditDocument(note))
+		a.moved(plan.TrueDate, note.Date)
 		if diff := note.Total.Sub(plan.Total); !diff.IsZero() {
 			a.result.difference = decimal.NewNullDecimal(diff)
 			a.p.log.Warn("credit note total differs from the planned one", "organization", a.Organization, "business_id", a.ref.ID,
@@ -35,10 +41,10 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		}
 	}
 	if plan.Apply.IsPositive() {
-		if end := a.applyCredit(cr.DocumentID, st.Invoice.ID, plan.Apply); end != nil {
+		if end := a.applyCredit(cr.DocumentID, plan.ApplyTo); end != nil {
 			return nil, end
 		}
-		cr.Applied = plan.Apply
+		cr.Applied, cr.Further = plan.Apply, st.further(plan.ApplyTo)
 	}
 	return cr, nil
 }
@@ -51,9 +57,9 @@ func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {
 	}
 }
 
-// findCredit finds this event's credit note by its reference; the key in the document decides.
-func (a *attempt) findCredit(reference string) (*zohobooks.CreditNote, error) {
-	field, key := a.tenant.org().Fields.CreditNote.Key, a.ref.key()
+// findCredit finds a credit note by its reference; the key in the document decides.
+func (a *attempt) findCredit(reference, key string) (*zohobooks.CreditNote, error) {
+	field := a.tenant.org().Fields.CreditNote.Key
 	var rows []zohobooks.CreditNote
 	if err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindCreditNotesByReference(ctx, reference)
@@ -124,10 +130,13 @@ func (a *attempt) once(step string, fenced bool, intents map[string]*OrderState,
 	return nil
 }
 
-// applyCredit applies a part of a credit note to the order's invoice.
-func (a *attempt) applyCredit(noteID, invoiceID string, amount decimal.Decimal) *ending {
-	books := a.tenant.books
-	apply := []zohobooks.CreditedInvoice{{InvoiceID: invoiceID, AmountApplied: zohobooks.NewAmount(amount)}}
+// applyCredit applies parts of a credit note to the order's invoices, in one call.
+func (a *attempt) applyCredit(noteID string, parts []application) *ending {
+	books, amount := a.tenant.books, sumOfParts(parts)
+	var apply []zohobooks.CreditedInvoice
+	for _, p := range parts {
+		apply = append(apply, zohobooks.CreditedInvoice{InvoiceID: p.InvoiceID, AmountApplied: zohobooks.NewAmount(p.Amount)})
+	}
 	return a.once(stepApply, false, nil,
 		func() (bool, error) {
 			var note *zohobooks.CreditNote
@@ -140,8 +149,10 @@ func (a *attempt) applyCredit(noteID, invoiceID string, amount decimal.Decimal) 
 		func(ctx context.Context) error {
 			err := books.ApplyCreditNote(ctx, noteID, apply)
 			if err != nil && zohobooks.Verdict(err).Action == zohobooks.ActionMarkSentFirst {
-				if err := books.MarkInvoiceSent(a.ctx, invoiceID); err != nil {
-					return err
+				for _, p := range parts {
+					if err := books.MarkInvoiceSent(a.ctx, p.InvoiceID); err != nil {
+						return err
+					}
 				}
 				return books.ApplyCreditNote(a.ctx, noteID, apply)
 			}
@@ -149,15 +160,18 @@ func (a *attempt) applyCredit(noteID, invoiceID string, amount decimal.Decimal) 
 		})
 }
 
-// afterCredit says how the invoice stands after a credit, as far as booksync's own entries go.
+// afterCredit says how the order's invoices stand, all together, as far as booksync's own entries go.
 func (a *attempt) afterCredit(st *OrderState) {
+	if st.Invoice == nil { // an advance was returned
+		return
+	}
 	balance := st.Balance()
 	status := st.Invoice.Status
 	switch {
 	case status == "void":
 	case balance.IsZero():
 		status = "paid"
-	case balance.LessThan(st.Invoice.Total):
+	case balance.LessThan(st.Invoiced()):
 		status = "partially_paid"
 	}
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: status, Balance: balance}

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"slices"
 
 	"github.com/shopspring/decimal"
 
@@ -22,11 +23,18 @@ func (a *attempt) applyOrder() *ending {
 			return end.or(v.rejection())
 		}
 	}
+	if st := a.states[a.orderID]; st.Invoice != nil {
+		return a.applyUpdate(st)
+	}
+	if rej := checkOpen("placed_at", o.PlacedAt, org); rej != nil { // of an update, the check knows when it happened only
+		return &ending{reject: rej}
+	}
 	plan, rej := a.planInvoice(org)
 	if rej != nil {
 		return &ending{reject: rej}
 	}
-	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax}
+	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID,
+		Payments: a.states[a.orderID].Payments} // advances
 	if plan.Skip {
 		a.result.remark = "zero total: no invoice by policy"
 		a.result.orders = map[string]*OrderState{a.orderID: st}
@@ -37,7 +45,10 @@ func (a *attempt) applyOrder() *ending {
 		return end
 	}
 	plan.Request.CustomerID = st.ContactID
-	inv, end := a.invoice(plan)
+	inv, end := a.invoiceBefore(plan)
+	if inv == nil && end == nil {
+		inv, end = a.invoice(plan)
+	}
 	if end != nil {
 		if end.reject != nil && customerGone[end.reject.Code] && a.w.contactRevision == 0 {
 			if gone := a.forgetContact(&o.Customer, o.Currency); gone != nil {
@@ -47,46 +58,73 @@ func (a *attempt) applyOrder() *ending {
 		}
 		return end
 	}
-	a.compared(plan.Total, inv.Total.Decimal, plan.Difference)
+	if inv == nil { // an earlier revision's is in the books, which Redis did not know
+		return a.applyUpdate(a.states[a.orderID])
+	}
+	a.compared(plan.wanted(o), inv.Total.Decimal, plan.Difference)
 	if end := a.mismatched(inv, plan); end != nil {
 		return end
 	}
 	if end := a.markSent(inv); end != nil {
 		return end
 	}
-	for i := range plan.Lines {
-		if i < len(inv.LineItems) {
-			plan.Lines[i].InvoiceItemID = inv.LineItems[i].LineItemID
-			if plan.Lines[i].AccountID == "" {
-				plan.Lines[i].AccountID = inv.LineItems[i].AccountID // the item's own
-			}
-		}
-	}
-	st.Invoice = invoiceStateOf(inv, plan.Lines)
+	st.Invoice = plan.posted(inv)
+	a.moved(plan.TrueDate, inv.Date)
 	if st.Invoice.ReverseCharge == nil {
 		st.Invoice.ReverseCharge = plan.Request.ReverseCharge
 	}
-	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.document(a.invoiceDocument(inv))
+	a.registered(inv)
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: inv.Status, Balance: inv.Balance.Decimal}
+	if end := a.takeBack(plan, inv, st); end != nil {
+		return end
+	}
+	if st, end = a.takeAdvances(st); end != nil {
+		return end
+	}
+	a.result.orders = map[string]*OrderState{a.orderID: st}
 	return nil
 }
 
+// posted is what the order's claim keeps of an invoice that was written as planned.
+func (p *invoicePlan) posted(inv *zohobooks.Invoice) *InvoiceState {
+	lines := slices.Clone(p.Lines)
+	for i := range lines {
+		if i < len(inv.LineItems) {
+			lines[i].InvoiceItemID = inv.LineItems[i].LineItemID
+			if lines[i].AccountID == "" {
+				lines[i].AccountID = inv.LineItems[i].AccountID // the item's own
+			}
+		}
+	}
+	return invoiceStateOf(inv, lines)
+}
+
 // invoice creates the order's invoice, or takes the one that an earlier attempt of this delivery created: that its
-// mark-sent call failed puts nothing in doubt.
+// mark-sent call failed puts nothing in doubt. It's nil without an ending where the books have an earlier revision's: then
+// the order's state is rebuilt.
 func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 	if a.w.invoice != nil {
 		return a.w.invoice, nil
 	}
+	older := false
 	inv, end := keyedCreate(a, stepInvoice, nil,
-		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.orderID) },
+		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.ref.key()) },
 		func(inv *zohobooks.Invoice) *ending {
 			value := fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)
+			if o, ok := parseOrigin(value); ok && o.Revision != a.revision && o.Order == orderMark(a.orderID) {
+				if o.Revision > a.revision {
+					a.found = &inBooks{Origin: value}
+					a.result.orders = map[string]*OrderState{a.orderID: stateFromInvoice(inv, o)}
+					return &ending{duplicate: duplicateStale}
+				}
+				a.states[a.orderID], a.rebuilt, older = stateFromInvoice(inv, o), true, true
+				return nil
+			}
 			if end := a.adoptable(value, a.invoiceDocument(inv)); end != nil {
 				if a.found != nil { // another record's: payments and refunds of the order need not look for it
-					st := stateFromInvoice(inv)
-					st.Revision, st.Origin = a.revision, value
-					a.result.orders = map[string]*OrderState{a.orderID: st}
+					o, _ := parseOrigin(value)
+					a.result.orders = map[string]*OrderState{a.orderID: stateFromInvoice(inv, o)}
 				}
 				return end
 			}
@@ -95,6 +133,9 @@ func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 		func(ctx context.Context) (*zohobooks.Invoice, error) {
 			return a.tenant.books.CreateInvoice(ctx, plan.Request)
 		})
+	if older {
+		return nil, end
+	}
 	a.w.invoice = inv
 	return inv, end
 }
@@ -119,27 +160,6 @@ func (a *attempt) markSent(inv *zohobooks.Invoice) *ending {
 	return nil
 }
 
-// mismatched follows the policy where Zoho's total is not the planned one: a difference within the tolerance, or any under
-// the policy `flag`, stays and is named in the outcome; else the invoice gives up its key, is voided, and the order is
-// rejected, so that a mended event can post again.
-func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending {
-	diff := inv.Total.Sub(plan.Total).Abs()
-	org := a.tenant.org()
-	if diff.IsZero() {
-		return nil
-	}
-	a.p.log.Warn("invoice total differs from the order's", "organization", a.Organization, "business_id", a.ref.ID, "invoice_id", inv.InvoiceID)
-	if org.MismatchPolicy != "void" || diff.LessThanOrEqual(tolerance(org, a.order)) {
-		return nil
-	}
-	v := &voidPlan{
-		InvoiceID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal,
-		Fingerprint: a.fingerprint, Planned: plan.Total,
-	}
-	a.prog.Void = v
-	return a.voidOwn(v).or(v.rejection())
-}
-
 // voidPlan is an invoice of booksync's own that is taken back because its total isn't the order's. It's kept with the steps:
 // whoever goes on with them finishes it before anything else.
 type voidPlan struct {
@@ -149,13 +169,14 @@ type voidPlan struct {
 	Total       decimal.Decimal `json:"total"`
 	Tax         decimal.Decimal `json:"tax"`
 	Planned     decimal.Decimal `json:"planned"`
+	PlannedTax  decimal.Decimal `json:"planned_tax"`
 	Fingerprint string          `json:"fingerprint"` // of the event that it was made for
 }
 
 func (v *voidPlan) rejection() *ending {
 	return &ending{reject: reject("rejected.totals",
-		"Zoho Books computed %s, the order says %s: invoice %s was voided by policy; check the tax mapping and the round-off preference",
-		v.Total, v.Planned, v.Number)}
+		"Zoho Books computed %s with the tax %s, the order says %s with %s: invoice %s was voided by policy; check the tax mapping and the "+
+			"round-off preference", v.Total, v.Tax, v.Planned, v.PlannedTax, v.Number)}
 }
 
 // or is the ending itself, or other where there's none.
@@ -217,8 +238,12 @@ func tolerance(org *Organization, o *schemas.Order) decimal.Decimal {
 
 // invoiceStateOf is what the order's claim keeps of an invoice.
 func invoiceStateOf(inv *zohobooks.Invoice, lines []InvoiceLine) *InvoiceState {
+	modified := ""
+	if inv.Status == invoiceDraft {
+		modified = inv.LastModified
+	}
 	return &InvoiceState{
-		ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
+		Modified: modified, Pushed: inv.EInvoice.Status == zohobooks.EInvoicePushed, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
 		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines,
 		PlaceOfSupply: inv.PlaceOfSupply, GSTTreatment: inv.GSTTreatment, GSTNo: inv.GSTNo,
 		VATTreatment: inv.VATTreatment, TaxTreatment: inv.TaxTreatment, LocationID: inv.LocationID,

@@ -15,7 +15,7 @@ import (
 func (a *attempt) applyPayment() *ending {
 	states := make(map[string]*OrderState, len(a.states))
 	for id, st := range a.states {
-		if st.Invoice == nil {
+		if st.Invoice == nil && (a.tenant.org().Advances != advanceUnapplied || a.tenant.org().AdvanceContact == "") {
 			return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "after-fix", Message: noInvoice(id, st) +
 				": record the money in Zoho Books by hand or refund it at the gateway"}}
 		}
@@ -23,6 +23,9 @@ func (a *attempt) applyPayment() *ending {
 	}
 	if rej := a.convertPayment(states); rej != nil {
 		return &ending{reject: rej}
+	}
+	if end := a.takesAll(states); end != nil {
+		return end
 	}
 	plan := a.prog.Payment
 	if plan == nil {
@@ -39,6 +42,24 @@ func (a *attempt) applyPayment() *ending {
 		return end
 	}
 	a.paid(pay, states)
+	a.moved(plan.TrueDate, pay.Date)
+	return nil
+}
+
+// takesAll lists the documents of an order that was rebuilt from its first invoice, should that owe less than this payment
+// pays: there may be further invoices.
+func (a *attempt) takesAll(states map[string]*OrderState) *ending {
+	for _, al := range allocations(a.payment) {
+		st := states[al.OrderID]
+		if st == nil || !st.Partial || al.Amount.LessThanOrEqual(st.Balance()) {
+			continue
+		}
+		full, err := a.completed(al.OrderID, st)
+		if err != nil {
+			return a.failed("listing the order's documents", err)
+		}
+		states[al.OrderID] = full.withoutPayment(a.ref.ID)
+	}
 	return nil
 }
 
@@ -81,8 +102,8 @@ func (a *attempt) postPayment(plan *paymentPlan, states map[string]*OrderState) 
 	intents := make(map[string]*OrderState, len(states))
 	for id, st := range states {
 		intents[id] = st.withPayment(PaymentState{
-			PaymentID: a.ref.ID, Amount: a.payment.Amount, Applied: plan.Applied[id], Excess: a.excessOf(id, plan.Excess),
-			AccountID: plan.Request.AccountID, Currency: a.payment.Currency, Pending: true,
+			PaymentID: a.ref.ID, Amount: a.payment.Amount, Applied: plan.Applied[id], Further: plan.Further[id], Excess: a.excessOf(id, plan.Excess),
+			AccountID: plan.Request.AccountID, Currency: a.payment.Currency, Advance: st.Invoice == nil, Pending: true,
 		})
 	}
 	return keyedCreate(a, stepPayment, intents,
@@ -93,8 +114,8 @@ func (a *attempt) postPayment(plan *paymentPlan, states map[string]*OrderState) 
 			if err == nil || zohobooks.Verdict(err).Action != zohobooks.ActionMarkSentFirst {
 				return p, err
 			}
-			for _, st := range states {
-				if err := books.MarkInvoiceSent(a.ctx, st.Invoice.ID); err != nil {
+			for _, ap := range plan.Request.Invoices {
+				if err := books.MarkInvoiceSent(a.ctx, ap.InvoiceID); err != nil {
 					return nil, err
 				}
 			}
@@ -144,25 +165,40 @@ func (a *attempt) findPayment(reference string) (*zohobooks.Payment, error) {
 // refreshed reads the invoices anew and makes the states owe what they owe.
 func (a *attempt) refreshed(states map[string]*OrderState) *ending {
 	for _, id := range slices.Sorted(maps.Keys(states)) {
-		var inv *zohobooks.Invoice
-		if err := a.read(func(ctx context.Context) (err error) {
-			inv, err = a.tenant.books.GetInvoice(ctx, states[id].Invoice.ID)
-			return err
-		}); err != nil {
-			return a.failed("reading the invoice", err)
-		}
 		st := states[id].withoutPayment(rebuilt)
-		byHand := st.Balance().Sub(inv.Balance.Decimal)
-		if inv.Status == "void" {
-			inv2 := *st.Invoice
-			inv2.Status = "void"
-			st.Invoice = &inv2
-		} else if byHand.IsPositive() {
-			st = st.withPayment(PaymentState{PaymentID: rebuilt, Amount: byHand, Applied: byHand, Currency: inv.CurrencyCode})
+		var byHand []application
+		for _, inv := range st.living() {
+			now, end := a.readInvoice(inv.ID)
+			if end != nil {
+				return end
+			}
+			if now.EInvoice.Status == zohobooks.EInvoicePushed && !inv.Pushed {
+				st = st.changed(inv.ID, func(v *InvoiceState) { v.Pushed = true })
+			}
+			if now.Status == invoiceVoid {
+				st = st.withVoid(inv.ID)
+			} else if d := st.owes(inv).Sub(now.Balance.Decimal); d.IsPositive() {
+				byHand = append(byHand, application{inv.ID, d})
+			}
+		}
+		if sum := sumOfParts(byHand); sum.IsPositive() {
+			st = st.withPayment(PaymentState{PaymentID: rebuilt, Amount: sum, Applied: sum, Further: st.further(byHand), Currency: st.Currency})
 		}
 		states[id] = st
 	}
 	return nil
+}
+
+// readInvoice reads an invoice whole: one call.
+func (a *attempt) readInvoice(id string) (*zohobooks.Invoice, *ending) {
+	var inv *zohobooks.Invoice
+	if err := a.read(func(ctx context.Context) (err error) {
+		inv, err = a.tenant.books.GetInvoice(ctx, id)
+		return err
+	}); err != nil {
+		return nil, a.failed("reading the invoice", err)
+	}
+	return inv, nil
 }
 
 func (a *attempt) paymentDocument(pay *zohobooks.Payment) schemas.Document {
@@ -182,9 +218,13 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 	a.result.orders = make(map[string]*OrderState, len(states))
 	after := &schemas.InvoiceAfter{}
 	for id, st := range states {
+		var parts []application
+		for _, inv := range st.living() {
+			parts = append(parts, application{inv.ID, applied[inv.ID]})
+		}
 		now := st.withPayment(PaymentState{
-			PaymentID: a.ref.ID, DocumentID: pay.PaymentID, Amount: pay.Amount.Decimal, Applied: applied[st.Invoice.ID],
-			Excess: a.excessOf(id, pay.UnusedAmount.Decimal), AccountID: pay.AccountID, Currency: a.payment.Currency,
+			PaymentID: a.ref.ID, DocumentID: pay.PaymentID, Amount: pay.Amount.Decimal, Applied: sumOfParts(parts), Further: st.further(parts),
+			Excess: a.excessOf(id, pay.UnusedAmount.Decimal), AccountID: pay.AccountID, Currency: a.payment.Currency, Advance: st.Invoice == nil,
 		})
 		a.result.orders[id] = now
 		after.Balance = after.Balance.Add(now.Balance())

@@ -26,7 +26,7 @@ func (a *attempt) applyRefund() *ending {
 			return end
 		}
 		var rej *Rejection
-		if plan, rej = planRefund(a.refund, a.tenant.org(), st, a.originField()); rej != nil {
+		if plan, rej = a.planReturn(st); rej != nil {
 			return &ending{reject: rej}
 		}
 		a.prog.Refund = plan
@@ -44,7 +44,7 @@ func (a *attempt) applyRefund() *ending {
 			after := *cr
 			after.Refunded = plan.FromCredit.Amount.Decimal
 			intent = intent.withCredit(after)
-			entry, end := a.refundCredit(intent, cr.DocumentID, plan.FromCredit, true)
+			entry, end := a.refundCredit(stepRefund, intent, cr.DocumentID, plan.FromCredit, true)
 			if end != nil {
 				return end
 			}
@@ -52,9 +52,9 @@ func (a *attempt) applyRefund() *ending {
 		}
 		st = st.withCredit(*cr)
 	}
-	if plan.FromCancel != nil {
-		st = st.withRefundFrom(plan.FromCancelID, a.ref.key(), plan.FromCancel.Amount.Decimal)
-		entry, end := a.refundCredit(intent, plan.FromCancelID, plan.FromCancel, false)
+	for _, n := range plan.FromNotes {
+		st = st.withRefundFrom(n.NoteID, a.ref.key(), n.Request.Amount.Decimal)
+		entry, end := a.refundCredit(stepNote+":"+n.NoteID, intent, n.NoteID, n.Request, false)
 		if end != nil {
 			return end
 		}
@@ -68,23 +68,61 @@ func (a *attempt) applyRefund() *ending {
 		}
 		posted = posted.Add(entry)
 	}
+	if plan.Fee != nil {
+		if end := a.journal(stepFee, plan.Fee); end != nil {
+			return end
+		}
+	}
+	if day, trueDate := a.tenant.org().posting(a.refund.RefundedAt); posted.Sign() > 0 {
+		a.moved(trueDate, day)
+	}
 	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.compared(a.refund.Amount, posted, decimal.Zero)
 	a.afterCredit(st)
 	return nil
 }
 
+// planReturn plans this event's refund: a reversed payment's goes the same way.
+func (a *attempt) planReturn(st *OrderState) (*refundPlan, *Rejection) {
+	if a.ref.Role != RoleReversal {
+		return planRefund(a.refund, a.tenant.org(), st, a.originField())
+	}
+	account, rej := a.returnAccount(st)
+	if rej != nil {
+		return nil, rej
+	}
+	plan, rej := planReturn(a.refund, a.ref.key(), account, a.tenant.org(), st, a.originField())
+	if rej == nil {
+		plan.Fee = planReversalFee(a.payment, a.tenant.org())
+	}
+	return plan, rej
+}
+
+// returnAccount is where the money leaves: the gateway's clearing account, or, of a payment that was disputed before it was
+// reversed, the disputes account.
+func (a *attempt) returnAccount(st *OrderState) (string, *Rejection) {
+	if a.ref.Role == RoleReversal {
+		if p := st.payment(a.ref.ID); p != nil && p.Disputed.Sign() > 0 {
+			return a.tenant.org().DisputesAccount, nil
+		}
+	}
+	if a.refund.Amount.Sign() == 0 {
+		return "", nil
+	}
+	return a.tenant.org().clearingAccount(a.refund.Gateway, a.refund.Currency)
+}
+
 // applied is the order's state as it will be when the refund of this key has taken effect.
 func (plan *refundPlan) applied(st *OrderState, key string) *OrderState {
 	if c := plan.Credit; c != nil {
-		cr := CreditState{Key: c.Key, Total: c.Total, Applied: c.Apply, Lines: c.Lines, Pending: true}
+		cr := CreditState{Key: c.Key, Total: c.Total, Applied: c.Apply, Further: st.further(c.ApplyTo), Lines: c.Lines, Pending: true}
 		if plan.FromCredit != nil {
 			cr.Refunded = plan.FromCredit.Amount.Decimal
 		}
 		st = st.withCredit(cr)
 	}
-	if plan.FromCancel != nil {
-		st = st.withRefundFrom(plan.FromCancelID, key, plan.FromCancel.Amount.Decimal)
+	for _, n := range plan.FromNotes {
+		st = st.withRefundFrom(n.NoteID, key, n.Request.Amount.Decimal)
 	}
 	for _, ex := range plan.FromExcess {
 		st = st.withExcessRefunded(ex.PaymentDocumentID, key, ex.Request.Amount.Decimal)
@@ -95,7 +133,7 @@ func (plan *refundPlan) applied(st *OrderState, key string) *OrderState {
 // orderForCredit is the order's state without this event's own earlier intent, with its payments and credits listed.
 func (a *attempt) orderForCredit() (*OrderState, *ending) {
 	st := a.states[a.orderID]
-	if st.Invoice == nil {
+	if st.Invoice == nil && len(st.Payments) == 0 {
 		return nil, &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "after-fix",
 			Message: noInvoice(a.orderID, st) + ": there is nothing to credit"}}
 	}
@@ -113,15 +151,25 @@ func (a *attempt) renewed(plan *refundPlan) *Rejection {
 	if a.inDoubt.step != "" {
 		return nil
 	}
-	entry, rej := newRefundEntry(a.refund, a.tenant.org())
+	account, rej := a.returnAccount(a.states[a.orderID])
 	if rej != nil {
 		return rej
+	}
+	entry := newRefundEntry(a.refund, account, a.tenant.org())
+	if plan.Fee != nil && !a.prog.did(stepFee) {
+		if a.ref.Role == RoleReversal {
+			plan.Fee = planReversalFee(a.payment, a.tenant.org())
+		} else if plan.Fee, rej = planFeeReturned(a.refund, a.tenant.org()); rej != nil {
+			return rej
+		}
 	}
 	if plan.FromCredit != nil && !a.prog.did(stepRefund) {
 		plan.FromCredit = entry.of(plan.FromCredit.Amount.Decimal)
 	}
-	if plan.FromCancel != nil && !a.prog.did(stepRefund) {
-		plan.FromCancel = entry.of(plan.FromCancel.Amount.Decimal)
+	for i := range plan.FromNotes {
+		if n := &plan.FromNotes[i]; !a.prog.did(stepNote + ":" + n.NoteID) {
+			n.Request = entry.of(n.Request.Amount.Decimal)
+		}
 	}
 	for i := range plan.FromExcess {
 		if ex := &plan.FromExcess[i]; !a.prog.did(stepExcess + ":" + ex.PaymentDocumentID) {
@@ -131,8 +179,8 @@ func (a *attempt) renewed(plan *refundPlan) *Rejection {
 	return nil
 }
 
-// ownEntries finds the money entries of this very refund where Redis forgot them: those out of a cancellation's credit note
-// or a payment's excess carry no key that would refuse them the second time. The state is then as it was before them.
+// ownEntries finds the money entries of this very refund where Redis forgot them: those out of another event's credit
+// note or a payment's excess carry no key that would refuse them the second time. The state is then as it was before them.
 func (a *attempt) ownEntries(st *OrderState) (*OrderState, *ending) {
 	if !a.rebuilt && !a.inDoubt.unknown || st.Invoice == nil {
 		return st, nil
@@ -140,7 +188,7 @@ func (a *attempt) ownEntries(st *OrderState) (*OrderState, *ending) {
 	found, c := false, *st
 	c.Credits, c.Payments = slices.Clone(st.Credits), slices.Clone(st.Payments)
 	for i := range c.Credits {
-		if cr := &c.Credits[i]; hasCancelKey(cr.Key) {
+		if cr := &c.Credits[i]; drawable(cr.Key) {
 			sum, end := a.entered(cr.DocumentID, a.tenant.books.ListCreditNoteRefunds)
 			if end != nil {
 				return nil, end
@@ -220,9 +268,9 @@ func (a *attempt) moneyThere(st *OrderState) (*OrderState, *ending) {
 func paidKey(organization, orderID string) string { return organization + "/paid/" + orderID }
 
 // refundCredit returns money from a credit note, and answers the amount.
-func (a *attempt) refundCredit(intent *OrderState, noteID string, req *zohobooks.RefundRequest, own bool) (decimal.Decimal, *ending) {
+func (a *attempt) refundCredit(step string, intent *OrderState, noteID string, req *zohobooks.RefundRequest, own bool) (decimal.Decimal, *ending) {
 	books := a.tenant.books
-	return a.refundEntry(stepRefund, own, intent, req,
+	return a.refundEntry(step, own, intent, req,
 		func(ctx context.Context) ([]zohobooks.Refund, error) { return books.ListCreditNoteRefunds(ctx, noteID) },
 		func(ctx context.Context) (*zohobooks.Refund, error) { return books.RefundCreditNote(ctx, noteID, req) }, "refund")
 }

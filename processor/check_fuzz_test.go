@@ -1,8 +1,6 @@
 package processor
 
 import (
-	"encoding/csv"
-	"os"
 	"testing"
 
 	"github.com/shopspring/decimal"
@@ -96,26 +94,6 @@ func FuzzPlanRefund(f *testing.F) {
 			}
 		}
 	})
-}
-
-// The tax that Solidus expects in prices that include it.
-func TestIncludedTaxIsSolidus(t *testing.T) {
-	t.Parallel()
-	file, err := os.Open(sharedFile(t, "vectors/solidus-inclusive.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range rows[1:] {
-		rate := dec(row[1])
-		if got := taxOf(dec(row[0]), rate, rate, true, "EUR"); !got.Equal(dec(row[2])) {
-			t.Errorf("%s: %s %% in %s is %s, want %s", row[5], row[1], row[0], got, row[2])
-		}
-	}
 }
 
 func BenchmarkCheckAndPlanInvoice(b *testing.B) {

@@ -54,10 +54,11 @@ func (s *sheet) mapTax(l *sheetLine) *Rejection {
 		}
 		rate = rate.Add(t.rate)
 	}
-	if !rate.Equal(target.Rate) {
+	if !rate.Equal(target.Rate) && !(len(l.taxes) == 1 && rate.Equal(target.whole())) {
 		return reject(classTax, "tax code %q of line %s is %s %% in the event and %s %% in Zoho: correct the mapping, or give the other rate "+
 			"another code", l.code, l.LineID, rate, target.Rate)
 	}
+	l.compound(target)
 	return s.checkTarget(l)
 }
 
@@ -142,7 +143,7 @@ func (l *sheetLine) readTaxes(s *sheet) *Rejection {
 		if t.CollectedBy == schemas.CollectedByMarketplace {
 			return reject(classTax, "%s was collected by a marketplace: it must not reach the seller's tax account, and is not supported yet", name)
 		}
-		if r := checkAmount(name, t.Amount, currency); r != nil {
+		if r := l.checkTaxAmount(name, t.Amount, currency); r != nil {
 			return r
 		}
 		st := sheetTax{code: t.Code, rate: decimal.NewFromInt(-1), amount: t.Amount}
@@ -169,6 +170,21 @@ func (l *sheetLine) readTaxes(s *sheet) *Rejection {
 			}
 		}
 		l.taxes = append(l.taxes, st)
+	}
+	return nil
+}
+
+// checkTaxAmount: exact, and of the line's own sign.
+func (l *sheetLine) checkTaxAmount(name string, amount decimal.Decimal, currency string) *Rejection {
+	if l.amount.Sign() >= 0 {
+		return checkAmount(name, amount, currency)
+	}
+	if r := checkExact(name, amount, currency); r != nil {
+		return r
+	}
+	if amount.Sign() > 0 {
+		return reject(classTotals, "%s is %s, but the line takes back %s: its tax must not be positive", name, amountText(amount, currency),
+			amountText(l.amount.Neg(), currency))
 	}
 	return nil
 }
@@ -222,9 +238,78 @@ func (l *sheetLine) rates() []decimal.Decimal {
 	}
 	rates := make([]decimal.Decimal, len(l.tax.Components))
 	for i, c := range l.tax.Components {
-		rates[i] = c.Rate
+		rates[i] = l.tax.effective(c)
 	}
 	return rates
+}
+
+// parts name the taxes that rates are of, by their Zoho id where that's known, else by their name.
+func (l *sheetLine) parts(org *Organization) []string {
+	if len(l.rates()) == 0 {
+		return nil
+	}
+	if len(l.tax.Components) == 0 {
+		return []string{l.tax.TaxID}
+	}
+	parts := make([]string, len(l.tax.Components))
+	for i, c := range l.tax.Components {
+		alone, ok := org.Taxes[c.Name]
+		switch {
+		case c.TaxID != "":
+			parts[i] = c.TaxID
+		case ok && len(alone.Components) == 0 && alone.TaxID != "" && alone.Rate.Equal(c.Rate):
+			parts[i] = alone.TaxID
+		default:
+			parts[i] = "name " + c.Name
+		}
+	}
+	return parts
+}
+
+// effective is what a component comes to of the untaxed amount, in percent: a compound tax is computed on that amount and
+// the group's plain taxes together. 5 % on top of 10 % are 5.5 %.
+func (t *TaxTarget) effective(c TaxComponent) decimal.Decimal {
+	if !c.Compound {
+		return c.Rate
+	}
+	under := hundred
+	for _, o := range t.Components {
+		if !o.Compound {
+			under = under.Add(o.Rate)
+		}
+	}
+	return c.Rate.Mul(under).Shift(-2)
+}
+
+// whole is what the target comes to of the untaxed amount, in percent: more than Rate where a component is compound.
+func (t *TaxTarget) whole() decimal.Decimal {
+	if len(t.Components) == 0 {
+		return t.Rate
+	}
+	sum := decimal.Zero
+	for _, c := range t.Components {
+		sum = sum.Add(t.effective(c))
+	}
+	return sum
+}
+
+// compound makes the rates of the line's taxes what they come to. One tax for a whole group is the group's; else a tax is the
+// component of its name, or one of its rate.
+func (l *sheetLine) compound(target TaxTarget) {
+	if len(l.taxes) == 1 {
+		l.taxes[0].rate = target.whole()
+		return
+	}
+	for i := range l.taxes {
+		t := &l.taxes[i]
+		at := slices.IndexFunc(target.Components, func(c TaxComponent) bool { return c.Name == t.code })
+		if at < 0 {
+			at = slices.IndexFunc(target.Components, func(c TaxComponent) bool { return c.Rate.Equal(t.rate) })
+		}
+		if at >= 0 {
+			t.rate = target.effective(target.Components[at])
+		}
+	}
 }
 
 // mapTarget finds the item or account of the line (accounting rules 5, 6 and 12). Tips and gift cards go to targets of

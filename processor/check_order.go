@@ -29,7 +29,12 @@ func checkOrder(o *schemas.Order, org *Organization) (*arithmetic, *Rejection) {
 	if r := checkCurrency(o.Currency, o.ExchangeRate, true, org); r != nil {
 		return a, r
 	}
-	if r := checkOpen("placed_at", o.PlacedAt, org); r != nil {
+	// An update may correct an invoice that was issued long ago: its documents are of the day it happened.
+	name, day := "placed_at", o.PlacedAt
+	if o.Kind == schemas.OrderUpdated {
+		name, day = "occurred_at", o.OccurredAt
+	}
+	if r := checkOpen(name, day, org); r != nil {
 		return a, r
 	}
 	if o.Customer.ID == "" && emailOf(o.Customer.Email) == "" {
@@ -47,7 +52,14 @@ func checkOrder(o *schemas.Order, org *Organization) (*arithmetic, *Rejection) {
 		return a, r
 	}
 	a.sheet = s
-	return a, a.checkTotals(s)
+	if r := a.checkTotals(s); r != nil {
+		return a, r
+	}
+	if o.Totals.Gross.Sign() < 0 {
+		return a, reject(classUnsupported, "the order comes to %s: it gives back more than it sells; send a refund of the order that was returned",
+			amountText(o.Totals.Gross, o.Currency))
+	}
+	return a, nil
 }
 
 // checkTotals compares the sheet with the event's own sums: lines, taxes, totals, and the totals among themselves.
@@ -57,12 +69,16 @@ func (a *arithmetic) checkTotals(s *sheet) *Rejection {
 		name   string
 		amount decimal.Decimal
 	}{{"totals.net", o.Totals.Net}, {"totals.tax", o.Totals.Tax}, {"totals.gross", o.Totals.Gross}} {
-		if r := checkAmount(t.name, t.amount, cur); r != nil {
+		check := checkAmount
+		if s.returns {
+			check = checkExact
+		}
+		if r := check(t.name, t.amount, cur); r != nil {
 			return r
 		}
 	}
 	bases := make([]decimal.Decimal, len(s.lines))
-	total := decimal.Zero
+	total := s.afterTax.Neg()
 	for i := range s.lines {
 		bases[i], total = s.lines[i].base, total.Add(s.lines[i].base)
 	}
@@ -70,7 +86,13 @@ func (a *arithmetic) checkTotals(s *sheet) *Rejection {
 	if o.PricesIncludeTax {
 		name, found = "totals.gross", o.Totals.Gross
 	}
-	if r := a.same(name, func() string { return "lines " + terms(bases, cur) }, total, found); r != nil {
+	how := func() string {
+		if s.afterTax.Sign() > 0 {
+			return "lines " + terms(bases, cur) + " - discounts after tax " + amountText(s.afterTax, cur)
+		}
+		return "lines " + terms(bases, cur)
+	}
+	if r := a.same(name, how, total, found); r != nil {
 		return r
 	}
 	if r := a.checkTaxes(s); r != nil {

@@ -14,7 +14,7 @@ func checkPayment(p *schemas.Payment, org *Organization) (*arithmetic, *Rejectio
 	if r := checkEvent(&p.Event, org, "payment "+p.PaymentID); r != nil {
 		return a, r
 	}
-	if p.Kind != schemas.PaymentCaptured {
+	if paymentRoles[p.Kind] == "" {
 		return a, reject(classUnsupported, "a payment of kind %s is not supported: book it by hand", p.Kind)
 	}
 	if p.PaymentID == "" {
@@ -29,7 +29,11 @@ func checkPayment(p *schemas.Payment, org *Organization) (*arithmetic, *Rejectio
 	if p.Amount.Sign() == 0 {
 		return a, reject(classTotals, "amount is 0: a payment of nothing is not posted")
 	}
-	if r := checkOpen("received_at", p.ReceivedAt, org); r != nil {
+	name, day := "received_at", p.ReceivedAt
+	if p.Kind != schemas.PaymentCaptured {
+		name, day = "occurred_at", p.OccurredAt
+	}
+	if r := checkOpen(name, day, org); r != nil {
 		return a, r
 	}
 	if r := a.checkAllocations(p); r != nil {
@@ -38,9 +42,47 @@ func checkPayment(p *schemas.Payment, org *Organization) (*arithmetic, *Rejectio
 	if r := checkFee(p, org); r != nil {
 		return a, r
 	}
+	if r := checkDispute(p, org); r != nil {
+		return a, r
+	}
 	_, r := org.clearingAccount(p.Gateway, p.Currency)
 	return a, r
 }
+
+// checkDispute: what became of a captured payment needs the accounts and the policy for it (accounting rule 13).
+func checkDispute(p *schemas.Payment, org *Organization) *Rejection {
+	switch p.Kind {
+	case schemas.PaymentDisputed, schemas.PaymentDisputeWon:
+		if org.DisputesAccount == "" {
+			return reject(classAccount, "payment %s: %s, and no account for disputes is mapped: set the organisation's disputes account, then replay", p.PaymentID, p.Kind)
+		}
+	case schemas.PaymentReversed:
+		if len(p.Allocations) > 1 {
+			return reject(classUnsupported, "payment %s of several orders was reversed: book it by hand", p.PaymentID)
+		}
+		switch org.ReversalPolicy {
+		case reversalCredit:
+			if p.Fee != nil && p.Fee.Amount.Sign() != 0 && !org.Journals {
+				return reject(classUnsupported, "payment %s was reversed for a fee, which is booked by a journal, and the organisation's journals are off: "+
+					"turn them on, or book the fee by hand and send the event without it", p.PaymentID)
+			}
+		case reversalWriteOff:
+			if org.LossesAccount == "" {
+				return reject(classAccount, "payment %s was reversed, and no account for losses is mapped: set the organisation's losses account, then replay", p.PaymentID)
+			}
+		default:
+			return reject(classUnsupported, "payment %s was reversed, and the organisation's policy is to reject that: book it by hand, or set "+
+				"reversal_policy to write_off or credit, then replay", p.PaymentID)
+		}
+	}
+	return nil
+}
+
+// The reversal policies that book something.
+const (
+	reversalWriteOff = "write_off"
+	reversalCredit   = "credit"
+)
 
 func (a *arithmetic) checkAllocations(p *schemas.Payment) *Rejection {
 	if len(p.Allocations) == 0 {
@@ -82,10 +124,14 @@ func checkFee(p *schemas.Payment, org *Organization) *Rejection {
 		return reject(classUnsupported, "the fee is in %s and the payment in %s: a fee in another currency is not supported; book it by hand "+
 			"and send the payment without it", p.Fee.Currency, p.Currency)
 	}
-	if r := checkAmount("fee", p.Fee.Amount, p.Currency); r != nil {
+	if p.Kind != schemas.PaymentCaptured { // of a dispute that is won it may come back, and be more than the payment
+		if r := checkExact("fee", p.Fee.Amount, p.Currency); r != nil {
+			return r
+		}
+	} else if r := checkAmount("fee", p.Fee.Amount, p.Currency); r != nil {
 		return r
 	}
-	if p.Fee.Amount.Cmp(p.Amount) >= 0 {
+	if p.Kind == schemas.PaymentCaptured && p.Fee.Amount.Cmp(p.Amount) >= 0 {
 		return reject(classTotals, "the fee %s is not less than the amount %s: amount is gross, before the gateway's fee",
 			amountText(p.Fee.Amount, p.Currency), amountText(p.Amount, p.Currency))
 	}

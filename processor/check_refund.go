@@ -39,7 +39,7 @@ func checkRefund(f *schemas.Refund, org *Organization) (*arithmetic, *Rejection)
 	if r := checkOpen("refunded_at", f.RefundedAt, org); r != nil {
 		return a, r
 	}
-	if r := checkFeeReturned(f); r != nil {
+	if r := checkFeeReturned(f, org); r != nil {
 		return a, r
 	}
 	if r := a.checkRefundLines(f, credit); r != nil {
@@ -61,15 +61,34 @@ func creditTotal(f *schemas.Refund) decimal.Decimal {
 	return f.Amount
 }
 
-// checkFeeReturned: a refund entry has no field for a returned fee, and leaving it out would leave the clearing account wrong.
-func checkFeeReturned(f *schemas.Refund) *Rejection {
-	if f.FeeReturned == nil {
+// checkFeeReturned: the fee comes back to the clearing account by a journal of its own, for a refund entry has no field for it.
+func checkFeeReturned(f *schemas.Refund, org *Organization) *Rejection {
+	fee := f.FeeReturned
+	if fee == nil {
 		return nil
 	}
-	if !money.Sane(f.FeeReturned.Amount) || f.FeeReturned.Amount.Sign() != 0 {
-		return reject(classUnsupported, "fee_returned is not supported: book the returned fee by hand and send the refund without it")
+	if !money.Sane(fee.Amount) {
+		return reject(classTotals, "fee_returned has more digits than an amount can have")
 	}
-	return nil
+	if fee.Amount.Sign() == 0 {
+		return nil
+	}
+	if !org.Journals {
+		return reject(classUnsupported, "fee_returned is booked by a journal, and the organisation's journals are off: turn them on, or book the "+
+			"returned fee by hand and send the refund without it")
+	}
+	if fee.Currency != f.Currency {
+		return reject(classUnsupported, "fee_returned is in %s and the refund in %s: a fee in another currency is not supported; book it by hand "+
+			"and send the refund without it", fee.Currency, f.Currency)
+	}
+	if r := checkAmount("fee_returned", fee.Amount, f.Currency); r != nil {
+		return r
+	}
+	if org.FeeAccount == "" {
+		return reject(classAccount, "the refund returns a fee and no fee account is mapped: set the organisation's fee account, then replay")
+	}
+	_, r := org.clearingAccount(f.Gateway, f.Currency)
+	return r
 }
 
 func (a *arithmetic) checkRefundLines(f *schemas.Refund, credit decimal.Decimal) *Rejection {

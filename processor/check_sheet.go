@@ -20,6 +20,10 @@ type sheet struct {
 	lines    []sheetLine
 	// rounding is what the seller rounded the total by: the sum of the ROUNDING lines, of either sign.
 	rounding decimal.Decimal
+	// afterTax is the sum of the discounts that lower what's owed and no tax.
+	afterTax decimal.Decimal
+	// returns says that some lines take something back.
+	returns bool
 }
 
 // sheetLine is a line of the order; ROUNDING lines have no tax and no target.
@@ -28,15 +32,21 @@ type sheetLine struct {
 	// rate is the price to send: the event's unit price, or one that gives the event's own net amount.
 	rate decimal.Decimal
 	// amount is quantity x rate less the line's discount; share is its part of the order's discounts; base is amount less
-	// share: what's taxed, or, with prices that include tax, what includes it.
+	// share: what's taxed, or, with prices that include tax, what includes it. A line that takes something back has a
+	// negative amount and base.
 	amount, share, base decimal.Decimal
-	code                string // the tax codes, sorted and joined by "+"; "" without tax
-	tax                 TaxTarget
-	taxes               []sheetTax
-	target              LineTarget
+	// post is what goes onto a document, never negative: base less what lines that take back take off it. back: onto the
+	// credit note instead of the invoice.
+	post   decimal.Decimal
+	back   bool
+	code   string // the tax codes, sorted and joined by "+"; "" without tax
+	tax    TaxTarget
+	taxes  []sheetTax
+	target LineTarget
 }
 
-// sheetTax is one tax as the event says it, its rate filled from the mapping where the event has none.
+// sheetTax is one tax as the event says it, its rate filled from the mapping where the event has none; of a compound tax
+// it's what it comes to of the line's untaxed amount.
 type sheetTax struct {
 	code         string
 	rate, amount decimal.Decimal
@@ -64,9 +74,15 @@ func newSheet(o *schemas.Order, org *Organization) (*sheet, *Rejection) {
 		}
 		if l.Kind == schemas.LineRounding {
 			s.rounding = s.rounding.Add(s.lines[i].base)
+		} else if s.lines[i].negative() {
+			s.returns = true
 		}
 	}
-	return s, s.discount(o.Discounts)
+	if r := s.discount(o.Discounts); r != nil {
+		return s, r
+	}
+	s.takeBack()
+	return s, nil
 }
 
 func (s *sheet) layOut(l *sheetLine, ev *schemas.Line) *Rejection {
@@ -92,16 +108,23 @@ func (l *sheetLine) price(o *schemas.Order) *Rejection {
 	if !money.Sane(l.Quantity) || !money.Sane(l.UnitPrice) {
 		return reject(classTotals, "line %s: quantity or unit_price has more digits than it can have", id)
 	}
-	if l.Quantity.Sign() <= 0 {
-		return reject(classUnsupported, "line %s has the quantity %s: it must be positive; send returns as refunds", id, l.Quantity)
-	}
-	if l.UnitPrice.Sign() < 0 && l.Kind != schemas.LineRounding {
-		return reject(classUnsupported, "line %s has the price %s: Zoho takes no negative lines; send it as a discount", id, l.UnitPrice)
+	switch {
+	case l.Quantity.Sign() == 0:
+		return reject(classUnsupported, "line %s has the quantity 0: leave it out", id)
+	case l.Quantity.Sign() < 0 && l.Kind == schemas.LineRounding:
+		return reject(classUnsupported, "line %s is cash rounding with the quantity %s: give the price its sign", id, l.Quantity)
+	case l.Quantity.Sign() < 0 && l.UnitPrice.Sign() < 0:
+		return reject(classUnsupported, "line %s has the quantity %s and the price %s: one of them may be negative, where the line takes "+
+			"something back", id, l.Quantity, l.UnitPrice)
 	}
 	if r := checkAmount("the discount of line "+id, l.Discount, o.Currency); r != nil {
 		return r
 	}
 	full := money.Round(l.Quantity.Mul(l.UnitPrice), o.Currency)
+	if l.Discount.Sign() > 0 && full.Sign() < 0 {
+		return reject(classUnsupported, "line %s takes back %s and has a discount of %s: send what is taken back, after its discount", id,
+			amountText(full, o.Currency), amountText(l.Discount, o.Currency))
+	}
 	if l.Discount.Sign() > 0 && l.Discount.Cmp(full) > 0 {
 		return reject(classTotals, "line %s: the discount %s is more than %s x %s = %s", id, amountText(l.Discount, o.Currency),
 			l.Quantity, l.UnitPrice, amountText(full, o.Currency))
@@ -132,8 +155,8 @@ const maxRateScale = 6
 func (l *sheetLine) believeNet(currency string) *Rejection {
 	net := l.Net.Decimal
 	scale := max(-money.Unit(currency).Exponent(), significantScale(l.UnitPrice))
-	slack := l.Quantity.Mul(decimal.New(5, -scale-1)).Add(money.Unit(currency).Mul(half))
-	if l.amount.Sub(net).Abs().Cmp(slack) > 0 || net.Sign() < 0 {
+	slack := l.Quantity.Abs().Mul(decimal.New(5, -scale-1)).Add(money.Unit(currency).Mul(half))
+	if l.amount.Sub(net).Abs().Cmp(slack) > 0 || net.Sign()*l.amount.Sign() < 0 {
 		return reject(classTotals, "line %s: %s x %s - %s = %s, but its net says %s: correct the event at its producer, then replay", l.LineID,
 			l.Quantity, l.UnitPrice, amountText(l.Discount, currency), amountText(l.amount, currency), amountText(net, currency))
 	}
@@ -172,14 +195,14 @@ func (s *sheet) discount(discounts []schemas.Discount) *Rejection {
 			continue
 		}
 		if !d.BeforeTax {
-			return reject(classUnsupported, "%s of %s is taken off after tax, which credit notes can't mirror: send it before tax, or as a payment",
-				name, amountText(d.Amount, s.currency))
+			s.afterTax = s.afterTax.Add(d.Amount)
+			continue
 		}
 		code := joinCodes(d.Taxes)
 		var on []int
 		var limits []decimal.Decimal
 		for j := range s.lines {
-			if s.lines[j].Kind == schemas.LineRounding || len(d.Taxes) > 0 && s.lines[j].code != code {
+			if s.lines[j].Kind == schemas.LineRounding || s.lines[j].negative() || len(d.Taxes) > 0 && s.lines[j].code != code {
 				continue
 			}
 			on, limits = append(on, j), append(limits, s.lines[j].base)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -59,8 +60,29 @@ func TestCheckOrder(t *testing.T) {
 		{"the rate 1 for the own currency", func(o *schemas.Order, _ *Organization) { o.ExchangeRate = optDec("1") }, ""},
 		{"no lines", func(o *schemas.Order, _ *Organization) { o.Lines = nil }, "rejected.unsupported: no lines"},
 		{"the same line twice", func(o *schemas.Order, _ *Organization) { o.Lines = append(o.Lines, o.Lines[0]) }, "rejected.unsupported: twice"},
-		{"a negative quantity", func(o *schemas.Order, _ *Organization) { o.Lines[0].Quantity = dec("-1") }, "rejected.unsupported: quantity -1"},
-		{"a negative price", func(o *schemas.Order, _ *Organization) { o.Lines[0].UnitPrice = dec("-1") }, "rejected.unsupported: send it as a discount"},
+		{"no quantity", func(o *schemas.Order, _ *Organization) { o.Lines[0].Quantity = dec("0") }, "rejected.unsupported: quantity 0"},
+		{"a negative quantity and a negative price", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0].Quantity, o.Lines[0].UnitPrice = dec("-1"), dec("-1")
+		}, "rejected.unsupported: one of them may be negative"},
+		{"something taken back with a positive tax", func(o *schemas.Order, _ *Organization) { o.Lines[0].Quantity = dec("-1") },
+			"rejected.totals: takes back 10.00: its tax must not be positive"},
+		{"something taken back with a discount", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0].UnitPrice, o.Lines[0].Discount = dec("-1"), dec("0.5")
+		}, "rejected.unsupported: takes back -2.00 and has a discount of 0.50"},
+		{"something taken back with a wrong tax", func(o *schemas.Order, _ *Organization) {
+			o.Lines = append(o.Lines, goods("2", "-1", "5", tax("vat20", "20", "-1.10")))
+			o.Totals = schemas.Totals{Net: dec("15"), Tax: dec("2.90"), Gross: dec("17.90")}
+		}, "rejected.totals: tax vat20: 20 % of 20.00 + -5.00 is 3.00 (rounded per line 3.00), but the lines say 2.90"},
+		{"something taken back", func(o *schemas.Order, _ *Organization) {
+			o.Lines = append(o.Lines, goods("2", "-1", "5", tax("vat20", "20", "-1.00")))
+			o.Totals = schemas.Totals{Net: dec("15"), Tax: dec("3"), Gross: dec("18")}
+		}, ""},
+		{"more taken back than sold", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0] = goods("1", "-2", "10", tax("vat20", "20", "-4.00"))
+			o.Totals = schemas.Totals{Net: dec("-20"), Tax: dec("-4"), Gross: dec("-24")}
+		}, "rejected.unsupported: comes to -24.00: it gives back more than it sells; send a refund"},
+		{"negative totals of an order that takes nothing back", func(o *schemas.Order, _ *Organization) { o.Totals.Net = dec("-20") },
+			"rejected.totals: totals.net is -20.00: it must not be negative"},
 		{"a discount larger than its line", func(o *schemas.Order, _ *Organization) { o.Lines[0].Discount = dec("20.01") },
 			"rejected.totals: 20.01 is more than 2 x 10 = 20.00"},
 		{"an amount finer than the minor unit", func(o *schemas.Order, _ *Organization) { o.Totals.Tax = dec("4.001") },
@@ -117,10 +139,22 @@ func TestCheckOrder(t *testing.T) {
 			delete(org.LineTargets, "TIP")
 			o.Lines[0].Kind = schemas.LineTip
 		}, "rejected.account: account for tips"},
-		{"a discount after tax", func(o *schemas.Order, _ *Organization) {
+		{"a discount after tax that the totals don't know", func(o *schemas.Order, _ *Organization) {
 			o.Discounts = []schemas.Discount{{Amount: dec("1"), Code: "XMAS"}}
 		},
-			"rejected.unsupported: XMAS of 1.00 is taken off after tax"},
+			"rejected.totals: lines 20.00 - discounts after tax 1.00 = 19, but totals.net says 20"},
+		{"a discount after tax", func(o *schemas.Order, _ *Organization) {
+			o.Discounts = []schemas.Discount{{Amount: dec("1"), Code: "XMAS"}}
+			o.Totals = schemas.Totals{Net: dec("19"), Tax: dec("4"), Gross: dec("23")}
+		}, ""},
+		{"a compound tax", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0] = goods("1", "1", "100", tax("gst5", "5", "5.00"), tax("qst", "9.5", "9.98"))
+			o.Totals = schemas.Totals{Net: dec("100"), Tax: dec("14.98"), Gross: dec("114.98")}
+		}, ""},
+		{"a compound tax computed as if it were none", func(o *schemas.Order, _ *Organization) {
+			o.Lines[0] = goods("1", "1", "100", tax("gst5", "5", "5.00"), tax("qst", "9.5", "9.50"))
+			o.Totals = schemas.Totals{Net: dec("100"), Tax: dec("14.50"), Gross: dec("114.50")}
+		}, "rejected.totals: tax qst: 9.975 % of 100.00 is 9.98"},
 		{"a discount larger than the order", func(o *schemas.Order, _ *Organization) {
 			o.Discounts = []schemas.Discount{{Amount: dec("21"), BeforeTax: true}}
 		}, "rejected.totals: 21.00, more than the lines it applies to: 20.00"},
@@ -210,7 +244,7 @@ totals.gross: totals.net 20.00 + totals.tax 4.00 = 24, event says 24.01 (WRONG b
 // Shopify's own sample of an order doesn't add up: its lines make 414.95, its total says 404.95.
 func TestCheckOrderRejectsShopifysSample(t *testing.T) {
 	t.Parallel()
-	raw, err := os.ReadFile(sharedFile(t, "payloads/shopify/orders_create.json"))
+	raw, err := os.ReadFile(testkit.Shared(t, "payloads", "shopify", "orders_create.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,9 +286,27 @@ func TestCheckPayment(t *testing.T) {
 		want   string
 	}{
 		{"a right payment", func(*schemas.Payment, *Organization) {}, ""},
-		{"a reversal", func(p *schemas.Payment, _ *Organization) { p.Kind = schemas.PaymentReversed }, "rejected.unsupported: REVERSED"},
-		{"a dispute", func(p *schemas.Payment, _ *Organization) { p.Kind = schemas.PaymentDisputed }, "rejected.unsupported: DISPUTED"},
-		{"a dispute won", func(p *schemas.Payment, _ *Organization) { p.Kind = schemas.PaymentDisputeWon }, "rejected.unsupported: DISPUTE_WON"},
+		{"a reversal without a policy", func(p *schemas.Payment, _ *Organization) { became(p, schemas.PaymentReversed) }, "rejected.unsupported: reversal_policy"},
+		{"a reversal without an account", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentReversed)
+			org.ReversalPolicy = reversalWriteOff
+		}, "rejected.account: losses"},
+		{"a reversal that is credited", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentReversed)
+			org.ReversalPolicy = reversalCredit
+		}, ""},
+		{"a reversal of several orders' payment", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentReversed)
+			org.ReversalPolicy = reversalCredit
+			p.Allocations = []schemas.Allocation{{OrderID: "O1", Amount: dec("20")}, {OrderID: "O2", Amount: dec("4")}}
+		}, "rejected.unsupported: several orders"},
+		{"a dispute without an account", func(p *schemas.Payment, _ *Organization) { became(p, schemas.PaymentDisputed) }, "rejected.account: DISPUTED"},
+		{"a dispute won without an account", func(p *schemas.Payment, _ *Organization) { became(p, schemas.PaymentDisputeWon) }, "rejected.account: DISPUTE_WON"},
+		{"a dispute with a fee above the payment", func(p *schemas.Payment, org *Organization) {
+			became(p, schemas.PaymentDisputed)
+			p.Fee, org.DisputesAccount = &schemas.Fee{Amount: dec("25"), Currency: "GBP"}, "acc-disputes"
+		}, ""},
+		{"a kind that nobody knows", func(p *schemas.Payment, _ *Organization) { became(p, "PAUSED") }, "rejected.unsupported: PAUSED"},
 		{"a test payment", func(p *schemas.Payment, _ *Organization) { p.Test = true }, "rejected.test: payment P1"},
 		{"nothing", func(p *schemas.Payment, _ *Organization) { p.Amount = dec("0") }, "rejected.totals: amount is 0"},
 		{"less than nothing", func(p *schemas.Payment, _ *Organization) { p.Amount = dec("-1") }, "rejected.totals: negative"},
@@ -293,6 +345,10 @@ func TestCheckPayment(t *testing.T) {
 	}
 }
 
+func became(p *schemas.Payment, kind schemas.PaymentKind) {
+	p.Kind, p.OccurredAt = kind, instant("2026-03-20T10:00:00Z")
+}
+
 func TestCheckRefund(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -328,10 +384,18 @@ func TestCheckRefund(t *testing.T) {
 		{"foreign store credit needs no rate", func(f *schemas.Refund, _ *Organization) {
 			f.Currency, f.Amount, f.CreditTotal = "EUR", dec("0"), optDec("5")
 		}, ""},
-		{"a returned fee", func(f *schemas.Refund, _ *Organization) {
+		{"a returned fee", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, true
+		}, ""},
+		{"a returned fee without journals", func(f *schemas.Refund, _ *Organization) {
 			f.FeeReturned = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}
-		},
-			"rejected.unsupported: fee_returned"},
+		}, "rejected.unsupported: fee_returned"},
+		{"a returned fee in another currency", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "USD"}, true
+		}, "rejected.unsupported: fee_returned is in USD"},
+		{"a returned fee without an account", func(f *schemas.Refund, org *Organization) {
+			f.FeeReturned, org.FeeAccount, org.Journals = &schemas.Fee{Amount: dec("1"), Currency: "GBP"}, "", true
+		}, "rejected.account: fee account"},
 		{"a locked period", func(_ *schemas.Refund, org *Organization) { org.LockedUntil = "2026-03-31" }, "rejected.locked: refunded_at"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

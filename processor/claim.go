@@ -68,16 +68,24 @@ func (a *attempt) claimRequest() *ClaimRequest {
 	}
 	switch a.workflow {
 	case WorkflowPayment:
-		req.Announce = a.orders
 		req.Needs = a.ordersNeeded()
+		if a.ref.Role == RolePayment {
+			req.Announce = a.orders
+			break
+		}
+		for _, role := range [2]Role{RolePayment, RoleDispute} {
+			if (role == RolePayment || a.ref.Role == RoleWon) && !slices.Contains(a.w.paid, ClaimRef{role, a.ref.ID}.key()) {
+				req.Needs = append(req.Needs, ClaimRef{role, a.ref.ID})
+			}
+		}
 	case WorkflowRefund:
 		req.ListPending = true
 		req.Needs = a.ordersNeeded()
-		if id := a.refund.PaymentID; id != "" && !slices.Contains(a.w.paid, id) {
+		if id := a.refund.PaymentID; id != "" && !slices.Contains(a.w.paid, ClaimRef{RolePayment, id}.key()) {
 			req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
 		}
 		for _, id := range a.w.pending {
-			if id != a.refund.PaymentID && !slices.Contains(a.w.paid, id) {
+			if id != a.refund.PaymentID && !slices.Contains(a.w.paid, ClaimRef{RolePayment, id}.key()) {
 				req.Needs = append(req.Needs, ClaimRef{RolePayment, id})
 			}
 		}
@@ -89,7 +97,7 @@ func (a *attempt) claimRequest() *ClaimRequest {
 func (a *attempt) ordersNeeded() []ClaimRef {
 	var refs []ClaimRef
 	for _, id := range a.orders {
-		if a.w.adopted[id] == nil {
+		if a.w.adopted[id] == nil && !a.w.advance {
 			refs = append(refs, ClaimRef{RoleOrder, id})
 		}
 	}
@@ -246,6 +254,12 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	if a.workflow != WorkflowOrder {
 		return nil
 	}
+	if e.State == "sending" && e.Sending.Coordinates != a.coordinates && e.Sending.Revision != a.revision {
+		// Another revision's write is in doubt: its record resolves that.
+		end := a.parkFor(parkDependency, time.Second)
+		end.park.Keys = []string{a.ref.WakeKey(a.Organization)}
+		return end
+	}
 	order := ans.Orders[a.orderID]
 	if a.ref.Role == RoleCancel {
 		switch {
@@ -265,9 +279,9 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	if a.wroteInvoice(st) { // found and adopted by a payment or a refund while this record was in doubt
 		return a.postedAs(st)
 	}
-	if st.Invoice != nil || st.Cancelled {
-		return &ending{reject: reject("rejected.unsupported", "order %s revision %d changes an order that was posted as revision %d: "+
-			"order updates are not supported yet; correct the invoice in Zoho Books by hand", a.orderID, a.revision, e.Revision)}
+	if st.Cancelled {
+		return &ending{reject: reject("rejected.unsupported", "order %s revision %d changes an order that was cancelled as revision %d: "+
+			"send a new order instead", a.orderID, a.revision, e.Revision)}
 	}
 	return nil
 }
@@ -319,6 +333,9 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 			if a.prog.Void != nil {
 				kept.Void, kept.Done = a.prog.Void, a.prog.Done
 			}
+			if a.prog.Correction != nil && a.prog.Doubt != "" { // an earlier revision's, which is finished first
+				kept = a.prog
+			}
 			a.prog = kept
 		}
 	}
@@ -350,6 +367,9 @@ type progress struct {
 	Payment *paymentPlan `json:"payment,omitempty"`
 	Refund  *refundPlan  `json:"refund,omitempty"`
 	Cancel  *cancelPlan  `json:"cancel,omitempty"`
+	// Correction is what a later revision changes, Further its further invoice once it's created.
+	Correction *correctionPlan `json:"correction,omitempty"`
+	Further    *InvoiceState   `json:"further,omitempty"`
 	// Credit is the credit note of this event once it's created.
 	Credit *CreditState `json:"credit,omitempty"`
 	// Void is the invoice that booksync takes back because its total isn't the order's.
@@ -373,6 +393,9 @@ func (p *progress) unplan() {
 	p.Payment = nil
 	if p.Credit == nil && len(p.Done) == 0 {
 		p.Refund, p.Cancel = nil, nil
+	}
+	if p.Correction != nil { // the order's state says what was written of it
+		p.Correction, p.Further, p.Credit, p.Done = nil, nil, nil, nil
 	}
 }
 

@@ -150,10 +150,18 @@ func (e *event) ofOrder() {
 	e.fingerprint = fingerprint(&content)
 }
 
+// paymentRoles: what happens to a payment after it was captured is another transaction than the payment itself.
+var paymentRoles = map[schemas.PaymentKind]Role{
+	schemas.PaymentCaptured: RolePayment, schemas.PaymentDisputed: RoleDispute, schemas.PaymentDisputeWon: RoleWon, schemas.PaymentReversed: RoleReversal,
+}
+
 func (e *event) ofPayment() {
 	p := e.payment
 	e.Event, e.orderID = p.Event, p.OrderID
-	e.ref = ClaimRef{RolePayment, p.PaymentID}
+	e.ref = ClaimRef{paymentRoles[p.Kind], p.PaymentID}
+	if e.ref.Role == "" { // the check refuses it
+		e.ref.Role = RolePayment
+	}
 	e.orders = []string{p.OrderID}
 	if len(p.Allocations) > 0 {
 		e.orders = e.orders[:0]

@@ -65,6 +65,9 @@ func ExplainOrder(o *schemas.Order, org *Organization) Explanation {
 	if o.Currency != org.BaseCurrency && !o.ExchangeRate.Valid {
 		e.Notes = append(e.Notes, "exchange_rate is added: Zoho's of the day, which is read once")
 	}
+	if c := plan.Returned; c != nil {
+		e.credit(c)
+	}
 	e.Notes = append(e.Notes, fmt.Sprintf("Zoho must answer a total of %s with %s tax", plan.Total, plan.Tax))
 	if !plan.Difference.IsZero() {
 		e.Notes = append(e.Notes, fmt.Sprintf("%s of rounding goes into the adjustment, and into the outcome's difference", plan.Difference))
@@ -77,6 +80,10 @@ func ExplainPayment(p *schemas.Payment, org *Organization) Explanation {
 	sums, rej := checkPayment(p, org)
 	e := Explanation{BusinessID: ClaimRef{RolePayment, p.PaymentID}.key(), Sums: lines(sums), Rejected: rej}
 	if rej != nil {
+		return e
+	}
+	if p.Kind != schemas.PaymentCaptured {
+		e.dispute(p, org)
 		return e
 	}
 	parts := p.Allocations
@@ -98,6 +105,24 @@ func ExplainPayment(p *schemas.Payment, org *Organization) Explanation {
 	e.Requests = []Request{{Call: "POST /customerpayments", When: "as soon as every order has its invoice", Body: plan.Request}}
 	e.Notes = append(e.Notes, "what an invoice does not owe any more stays as the customer's credit")
 	return e
+}
+
+// dispute explains what a gateway did to a captured payment.
+func (e *Explanation) dispute(p *schemas.Payment, org *Organization) {
+	e.BusinessID = ClaimRef{paymentRoles[p.Kind], p.PaymentID}.key()
+	if p.Kind == schemas.PaymentReversed && org.ReversalPolicy == reversalCredit {
+		e.Notes = append(e.Notes, "the order is credited and the money returned, as by a refund of this amount without lines")
+		return
+	}
+	req, rej := planDispute(p, org, decimal.Zero)
+	if rej != nil {
+		e.Rejected = rej
+		return
+	}
+	e.Requests = []Request{{Call: "POST /journals", When: "as soon as the payment is posted", Body: req}}
+	if p.Kind == schemas.PaymentReversed {
+		e.Notes = append(e.Notes, "what was disputed before leaves the disputes account, not the clearing account")
+	}
 }
 
 // ExplainRefund explains a refund event. With the order event it belongs to, the order is taken as posted and paid in
@@ -145,19 +170,26 @@ func postedAndPaid(o *schemas.Order, plan *invoicePlan) *OrderState {
 
 func (e *Explanation) refund(plan *refundPlan) {
 	if c := plan.Credit; c != nil {
-		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes", Body: c.Request})
-		if c.Apply.IsPositive() {
-			e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/invoices", Body: map[string]decimal.Decimal{"amount_applied": c.Apply}})
-		}
+		e.credit(c)
 	}
 	if plan.FromCredit != nil {
 		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/refunds", Body: plan.FromCredit})
 	}
-	if plan.FromCancel != nil {
-		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/" + plan.FromCancelID + "/refunds", Body: plan.FromCancel})
+	for _, n := range plan.FromNotes {
+		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/" + n.NoteID + "/refunds", Body: n.Request})
+	}
+	if plan.Fee != nil {
+		e.Requests = append(e.Requests, Request{Call: "POST /journals", Body: plan.Fee})
 	}
 	for _, x := range plan.FromExcess {
 		e.Requests = append(e.Requests, Request{Call: "POST /customerpayments/" + x.PaymentDocumentID + "/refunds", Body: x.Request})
+	}
+}
+
+func (e *Explanation) credit(c *creditPlan) {
+	e.Requests = append(e.Requests, Request{Call: "POST /creditnotes", Body: c.Request})
+	if c.Apply.IsPositive() {
+		e.Requests = append(e.Requests, Request{Call: "POST /creditnotes/<credit note>/invoices", Body: map[string]decimal.Decimal{"amount_applied": c.Apply}})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
 )
@@ -55,7 +56,7 @@ func oneAttempt(clock Clock, progress Progress) *attempt {
 	p := &Processor{cfg: Config{}.WithDefaults(), clock: clock, progress: progress, log: slog.New(slog.DiscardHandler)}
 	tn := newTenant(p, Tenant{Organization: &Organization{Name: "shop", DependencyDeadline: time.Hour}})
 	a := &attempt{
-		p: p, w: &Work{}, ctx: context.Background(), intake: context.Background(),
+		p: p, w: &Work{}, d: &Delivery{Record: &kgo.Record{Topic: "commerce.refunds"}}, ctx: context.Background(), intake: context.Background(),
 		event: &event{tenant: tn, workflow: WorkflowRefund, class: zohobooks.ClassOrder, ref: ClaimRef{RoleRefund, "R1"}},
 	}
 	return a

@@ -34,15 +34,19 @@ func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
 		}
 	}
 	for _, ref := range ans.WaitingFor {
-		if ref.Role != RolePayment {
-			continue
+		var there bool
+		var err error
+		switch ref.Role {
+		case RolePayment:
+			there, err = a.findPaid(ans, ref.ID)
+		case RoleDispute:
+			there, err = a.hasJournal(disputeReference(ref))
 		}
-		there, err := a.findPaid(ans, ref.ID)
 		if err != nil {
-			return false, a.failed("looking for the payment", err)
+			return false, a.failed("looking for the "+string(ref.Role), err)
 		}
 		if there {
-			a.w.paid, found = append(a.w.paid, ref.ID), true
+			a.w.paid, found = append(a.w.paid, ref.key()), true
 		}
 	}
 	return found, nil
@@ -51,39 +55,42 @@ func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
 // findPaid says whether the books hold a payment of this refund's order. No filter finds it by its id: the payments of the
 // order's contact are listed, unless the order's claim lists them.
 func (a *attempt) findPaid(ans *ClaimAnswer, paymentID string) (bool, error) {
-	st := a.w.adopted[a.orderID]
+	order := a.orders[0]
+	st := a.w.adopted[order]
 	if st == nil {
-		st = orderStateOf(ans.Orders[a.orderID])
+		st = orderStateOf(ans.Orders[order])
 	}
 	if st.Invoice == nil {
 		return false, nil
 	}
-	full, err := a.completed(a.orderID, st)
+	full, err := a.completed(order, st)
 	if err != nil {
 		return false, err
 	}
-	if a.w.adopted[a.orderID] != nil {
-		a.w.adopted[a.orderID] = full
+	if a.w.adopted[order] != nil {
+		a.w.adopted[order] = full
 	}
 	return slices.ContainsFunc(full.Payments, func(p PaymentState) bool { return p.PaymentID == paymentID && !p.Pending }), nil
 }
 
 // findOrder finds an order's invoice by its unique field and rebuilds what is known of the order; nil when there's none.
 func (a *attempt) findOrder(orderID string) (*OrderState, error) {
-	inv, err := a.findInvoice(orderID)
+	inv, err := a.findInvoice(ClaimRef{RoleOrder, orderID}.key())
 	if err != nil || inv == nil {
 		return nil, err
 	}
-	st := stateFromInvoice(inv)
-	if o, ok := parseOrigin(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)); ok {
-		st.Revision, st.Origin = o.Revision, o.String()
-	}
-	return st, nil
+	return a.stateOf(inv), nil
 }
 
-// findInvoice finds an order's invoice by its unique field, with its lines; nil when there's none.
-func (a *attempt) findInvoice(orderID string) (*zohobooks.Invoice, error) {
-	field, key := a.tenant.org().Fields.Invoice.Key, ClaimRef{RoleOrder, orderID}.key()
+// stateOf is an order's state as its invoice in the books tells it.
+func (a *attempt) stateOf(inv *zohobooks.Invoice) *OrderState {
+	o, _ := parseOrigin(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)) // zero where a person changed it
+	return stateFromInvoice(inv, o)
+}
+
+// findInvoice finds an invoice by its unique field, with its lines; nil when there's none.
+func (a *attempt) findInvoice(key string) (*zohobooks.Invoice, error) {
+	field := a.tenant.org().Fields.Invoice.Key
 	var rows []zohobooks.Invoice
 	err := a.read(func(ctx context.Context) (err error) {
 		rows, err = a.tenant.books.FindInvoicesByCustomField(ctx, field, key)
@@ -103,12 +110,16 @@ func (a *attempt) findInvoice(orderID string) (*zohobooks.Invoice, error) {
 	return inv, err
 }
 
-// stateFromInvoice rebuilds an order's state from its invoice alone: payments and credits are one sum.
-func stateFromInvoice(inv *zohobooks.Invoice) *OrderState {
+// stateFromInvoice rebuilds an order's state from its first invoice alone: payments and credits are one sum. The origin is
+// zero where a person changed the field.
+func stateFromInvoice(inv *zohobooks.Invoice, o origin) *OrderState {
 	st := &OrderState{
-		ContactID: inv.CustomerID, Currency: inv.CurrencyCode, Partial: true, InclusiveTax: inv.IsInclusiveTax,
+		Reference: inv.Reference, ContactID: inv.CustomerID, Currency: inv.CurrencyCode, Partial: true, InclusiveTax: inv.IsInclusiveTax,
 		ExchangeRate: decimal.NewNullDecimal(inv.ExchangeRate.Decimal),
-		Invoice:      invoiceStateOf(inv, linesFromInvoice(inv)),
+		Invoice:      invoiceStateOf(inv, linesFromInvoice(inv, o)),
+	}
+	if o != (origin{}) {
+		st.Revision, st.Origin = o.Revision, o.String()
 	}
 	if applied := inv.Total.Sub(inv.Balance.Decimal); st.Invoice.Status != "void" && !applied.IsZero() {
 		st.Payments = []PaymentState{{PaymentID: rebuilt, Amount: applied, Applied: applied, Currency: inv.CurrencyCode}}
@@ -119,13 +130,14 @@ func stateFromInvoice(inv *zohobooks.Invoice) *OrderState {
 // rebuilt is the payment id of a sum that stands for payments and credits not listed.
 const rebuilt = "(in the books)"
 
-// linesFromInvoice takes the lines as Zoho has them. The event's line ids are not in the books: a refund of such an order
-// by lines is rejected, one by amount goes through. The ids given here, "#1" and so on, are no event's.
-func linesFromInvoice(inv *zohobooks.Invoice) []InvoiceLine {
+// linesFromInvoice takes the lines as Zoho has them. Of the event's line ids the books have marks only, where the origin
+// field has room for them: without, a refund of such an order by lines is rejected, one by amount goes through. The ids
+// given here, "#1" and so on, are no event's.
+func linesFromInvoice(inv *zohobooks.Invoice, o origin) []InvoiceLine {
 	lines := make([]InvoiceLine, len(inv.LineItems))
 	for i, li := range inv.LineItems {
 		l := InvoiceLine{
-			LineID: "#" + strconv.Itoa(i+1), InvoiceItemID: li.LineItemID, ItemID: li.ItemID, AccountID: li.AccountID, Name: li.Name,
+			LineID: "#" + strconv.Itoa(i+1), Mark: o.mark(i, len(inv.LineItems)), InvoiceItemID: li.LineItemID, ItemID: li.ItemID, AccountID: li.AccountID, Name: li.Name,
 			TaxID: li.TaxID, TaxExemptionID: li.TaxExemptionID, TreatmentCode: li.TreatmentCode, HSNOrSAC: li.HSNOrSAC,
 			Quantity: li.Quantity.Decimal, Rate: li.Rate.Decimal, Amount: li.ItemTotal.Decimal, Gross: li.ItemTotal.Decimal,
 		}
@@ -137,7 +149,7 @@ func linesFromInvoice(inv *zohobooks.Invoice) []InvoiceLine {
 				l.Gross = l.Gross.Add(t.Amount.Decimal)
 			}
 			if !t.Percentage.IsZero() {
-				l.TaxRates = append(l.TaxRates, t.Percentage.String())
+				l.TaxRates, l.TaxParts = append(l.TaxRates, t.Percentage.String()), append(l.TaxParts, t.TaxID)
 			}
 		}
 		lines[i] = l
@@ -145,65 +157,128 @@ func linesFromInvoice(inv *zohobooks.Invoice) []InvoiceLine {
 	return lines
 }
 
-// completed lists the payments and credit notes of a state that was rebuilt from its invoice: two calls, once.
+// completed lists the further invoices, payments and credit notes of a state that was rebuilt from its first invoice: three
+// calls, once, and one for each document found.
 func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error) {
 	if !st.Partial {
 		return st, nil
 	}
 	c := *st
-	c.Payments, c.Credits, c.Partial = nil, nil, false
-	books, mark := a.tenant.books, orderMark(orderID)
-	var payments []zohobooks.Payment
+	c.Further, c.Payments, c.Credits, c.Partial = nil, nil, nil, false
+	for _, list := range []func(string, *OrderState) error{a.listFurther, a.listPayments, a.listCredits} {
+		if err := list(orderID, &c); err != nil {
+			return nil, err
+		}
+	}
+	c.Ordered = c.reordered()
+	return &c, nil
+}
+
+// listFurther finds the invoices of later revisions: they have the first one's reference.
+func (a *attempt) listFurther(orderID string, c *OrderState) error {
+	fields := a.tenant.org().Fields.Invoice
+	if c.Reference == "" {
+		return nil
+	}
+	var rows []zohobooks.Invoice
 	if err := a.read(func(ctx context.Context) (err error) {
-		payments, err = collect(books.ListPayments(ctx, &zohobooks.ListOptions{CustomerID: st.ContactID}))
+		rows, err = a.tenant.books.FindInvoicesByReference(ctx, c.Reference)
 		return err
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	for i := range payments {
-		p, err := whole(a, &payments[i], payments[i].CustomerID == st.ContactID, a.tenant.org().Fields.Payment.Origin, payments[i].PaymentID, books.GetPayment)
+	slices.SortStableFunc(rows, func(x, y zohobooks.Invoice) int { return strings.Compare(x.CreatedTime, y.CreatedTime) })
+	prefix := ClaimRef{RoleOrder, orderID}.key() + ":"
+	for i := range rows {
+		if rows[i].InvoiceID == c.Invoice.ID {
+			continue
+		}
+		inv, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID, fields.Origin, rows[i].InvoiceID, a.tenant.books.GetInvoice)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if inv == nil {
+			continue
+		}
+		key := fieldOf(inv, fields.Key)
+		o, ours := parseOrigin(fieldOf(inv, fields.Origin))
+		if !ours || o.Order != orderMark(orderID) || !strings.HasPrefix(key, prefix) || strings.HasPrefix(key, prefix+"void:") {
+			continue
+		}
+		further := invoiceStateOf(inv, linesFromInvoice(inv, o))
+		further.Key = key
+		c.Further = append(c.Further, further)
+		c.Revision = max(c.Revision, o.Revision)
+	}
+	return nil
+}
+
+func (a *attempt) listPayments(orderID string, c *OrderState) error {
+	fields, books := a.tenant.org().Fields.Payment, a.tenant.books
+	var rows []zohobooks.Payment
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = collect(books.ListPayments(ctx, &zohobooks.ListOptions{CustomerID: c.ContactID}))
+		return err
+	}); err != nil {
+		return err
+	}
+	for i := range rows {
+		p, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID, fields.Origin, rows[i].PaymentID, books.GetPayment)
+		if err != nil {
+			return err
 		}
 		if p == nil {
 			continue
 		}
 		ps := PaymentState{
-			PaymentID:  strings.TrimPrefix(fieldOf(p, a.tenant.org().Fields.Payment.Key), string(RolePayment)+":"),
+			PaymentID:  strings.TrimPrefix(fieldOf(p, fields.Key), string(RolePayment)+":"),
 			DocumentID: p.PaymentID, Amount: p.Amount.Decimal, AccountID: p.AccountID, Currency: p.CurrencyCode,
 		}
+		var parts []application
 		for _, ap := range p.Invoices {
-			if st.Invoice != nil && ap.InvoiceID == st.Invoice.ID {
-				ps.Applied = ps.Applied.Add(ap.AmountApplied.Decimal)
+			if c.hasInvoice(ap.InvoiceID) {
+				parts = append(parts, application{ap.InvoiceID, ap.AmountApplied.Decimal})
 			}
 		}
-		if o, ours := parseOrigin(fieldOf(p, a.tenant.org().Fields.Payment.Origin)); ours && o.Order == mark {
+		ps.Applied, ps.Further = sumOfParts(parts), c.further(parts)
+		if o, ours := parseOrigin(fieldOf(p, fields.Origin)); ours && o.Order == orderMark(orderID) {
 			ps.Excess = p.UnusedAmount.Decimal
 		}
 		if !ps.Applied.IsZero() || !ps.Excess.IsZero() {
 			c.Payments = append(c.Payments, ps)
 		}
 	}
-	var notes []zohobooks.CreditNote
+	return nil
+}
+
+func (a *attempt) listCredits(orderID string, c *OrderState) error {
+	fields, books := a.tenant.org().Fields.CreditNote, a.tenant.books
+	var rows []zohobooks.CreditNote
 	if err := a.read(func(ctx context.Context) (err error) {
-		notes, err = collect(books.ListCreditNotes(ctx, &zohobooks.ListOptions{CustomerID: st.ContactID}))
+		rows, err = collect(books.ListCreditNotes(ctx, &zohobooks.ListOptions{CustomerID: c.ContactID}))
 		return err
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	for i := range notes {
-		n, err := whole(a, &notes[i], notes[i].CustomerID == st.ContactID, a.tenant.org().Fields.CreditNote.Origin, notes[i].CreditNoteID, books.GetCreditNote)
+	for i := range rows {
+		n, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID, fields.Origin, rows[i].CreditNoteID, books.GetCreditNote)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if n == nil || n.Status == "void" {
 			continue
 		}
-		if o, ours := parseOrigin(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin)); ours && o.Order == mark {
-			c.Credits = append(c.Credits, a.creditFrom(n, st.Invoice))
+		o, ours := parseOrigin(fieldOf(n, fields.Origin))
+		if !ours || o.Order != orderMark(orderID) {
+			continue
+		}
+		cr := a.creditFrom(n, c)
+		c.Credits = append(c.Credits, cr)
+		if strings.HasPrefix(cr.Key, correctionKeyPrefix) {
+			c.Revision = max(c.Revision, o.Revision)
 		}
 	}
-	return &c, nil
+	return nil
 }
 
 // collect reads a list to its end.
@@ -235,14 +310,23 @@ func whole[T interface{ Field(string) (string, bool) }](
 }
 
 // creditFrom rebuilds a credit's state from its note.
-func (a *attempt) creditFrom(n *zohobooks.CreditNote, inv *InvoiceState) CreditState {
+func (a *attempt) creditFrom(n *zohobooks.CreditNote, st *OrderState) CreditState {
 	cr := CreditState{
 		Key: fieldOf(n, a.tenant.org().Fields.CreditNote.Key), DocumentID: n.CreditNoteID, Number: n.CreditNoteNumber,
 		Total: n.Total.Decimal, Applied: n.CreditsUsed.Decimal, Refunded: n.RefundedAmount.Decimal,
 	}
+	var parts []application
+	for _, ap := range n.CreditedInvoices {
+		if st.hasInvoice(ap.InvoiceID) {
+			parts = append(parts, application{ap.InvoiceID, ap.CreditedAmount.Decimal})
+		}
+	}
+	cr.Further = st.further(parts)
 	taxed := make(map[string]bool)
-	for _, l := range inv.Lines {
-		taxed[l.InvoiceItemID] = l.TaxID != ""
+	for _, inv := range st.living() {
+		for i := range inv.Lines {
+			taxed[inv.Lines[i].InvoiceItemID] = inv.Lines[i].TaxID != ""
+		}
 	}
 	for _, li := range n.LineItems {
 		line := CreditedLine{InvoiceItemID: li.InvoiceItemID, Quantity: li.Quantity.Decimal, Gross: li.ItemTotal.Decimal}

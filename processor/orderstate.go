@@ -15,20 +15,40 @@ type OrderState struct {
 	Partial bool `json:"partial,omitempty"`
 	// Revision is the order's revision, where the state was rebuilt from the books.
 	Revision int64 `json:"revision,omitempty"`
-	// Origin is that of the invoice, where the state was rebuilt from the books.
+	// Origin is that of the invoice, Reference its reference_number, where the state was rebuilt from the books.
 	Origin       string              `json:"origin,omitempty"`
+	Reference    string              `json:"reference,omitempty"`
+	CustomerID   string              `json:"customer_id,omitempty"` // the event's; "" where it had none, or the state was rebuilt
 	ContactID    string              `json:"contact_id,omitempty"`
 	Currency     string              `json:"currency,omitempty"`
 	ExchangeRate decimal.NullDecimal `json:"exchange_rate"`
 	InclusiveTax bool                `json:"inclusive_tax,omitempty"`
 	Invoice      *InvoiceState       `json:"invoice,omitempty"` // nil: none was posted (cancelled before, or rejected)
-	Payments     []PaymentState      `json:"payments,omitempty"`
-	Credits      []CreditState       `json:"credits,omitempty"`
+	// Further are the invoices of later revisions that raised the order, oldest first.
+	Further  []*InvoiceState `json:"further,omitempty"`
+	Payments []PaymentState  `json:"payments,omitempty"`
+	Credits  []CreditState   `json:"credits,omitempty"`
+	// Ordered is the order as its last revision has it; nil where the invoice is all there was.
+	Ordered *OrderedState `json:"ordered,omitempty"`
+	// Matched is what later revisions took off the order after refunds had credited it: no credit note of a revision
+	// repeats it.
+	Matched decimal.Decimal `json:"matched,omitzero"`
+}
+
+// OrderedState is what the last revision of an order comes to: the next one is compared with it.
+type OrderedState struct {
+	Total decimal.Decimal `json:"total"`
+	// Adjustment is the part of Total that no line carries.
+	Adjustment decimal.Decimal `json:"adjustment"`
+	// Lines have no InvoiceItemID: what they were booked by are lines of several documents.
+	Lines []InvoiceLine `json:"lines"`
 }
 
 // InvoiceState is the order's invoice as posted.
 type InvoiceState struct {
-	ID     string          `json:"id"`
+	ID string `json:"id"`
+	// Key is the further invoice's, such as order:O1:2; "" for the order's first.
+	Key    string          `json:"key,omitempty"`
 	Number string          `json:"number"`
 	URL    string          `json:"url,omitempty"`
 	Date   string          `json:"date"`
@@ -38,6 +58,10 @@ type InvoiceState struct {
 	// Adjustment is the part of Total that no line carries.
 	Adjustment decimal.Decimal `json:"adjustment"`
 	Lines      []InvoiceLine   `json:"lines"`
+	// Pushed: its e-invoice is registered at the tax authority's portal, so it can be credited only.
+	Pushed bool `json:"pushed,omitempty"`
+	// Modified is when Zoho last saw it change, of a draft: who has edited it since shows by it.
+	Modified string `json:"modified,omitempty"`
 	// Fields that a credit note must repeat (edition fields, location).
 	PlaceOfSupply string `json:"place_of_supply,omitempty"`
 	GSTTreatment  string `json:"gst_treatment,omitempty"`
@@ -53,6 +77,7 @@ type InvoiceState struct {
 // InvoiceLine links a line of the event to a line of the invoice.
 type InvoiceLine struct {
 	LineID         string          `json:"line_id"`         // the event's
+	Mark           string          `json:"mark,omitempty"`  // of LineID, where the state was rebuilt from the books
 	InvoiceItemID  string          `json:"invoice_item_id"` // Zoho's line_item_id
 	Kind           string          `json:"kind"`
 	ItemID         string          `json:"item_id,omitempty"`
@@ -62,6 +87,7 @@ type InvoiceLine struct {
 	TaxExemptionID string          `json:"tax_exemption_id,omitempty"`
 	TreatmentCode  string          `json:"tax_treatment_code,omitempty"`
 	TaxRates       []string        `json:"tax_rates,omitempty"` // percent, one per component
+	TaxParts       []string        `json:"tax_parts,omitempty"` // of a group: which taxes they are
 	HSNOrSAC       string          `json:"hsn_or_sac,omitempty"`
 	Quantity       decimal.Decimal `json:"quantity"`
 	Rate           decimal.Decimal `json:"rate"`
@@ -76,26 +102,35 @@ type PaymentState struct {
 	PaymentID  string          `json:"payment_id"`
 	DocumentID string          `json:"document_id"`
 	Amount     decimal.Decimal `json:"amount"`   // of the whole payment
-	Applied    decimal.Decimal `json:"applied"`  // to this order's invoice
+	Applied    decimal.Decimal `json:"applied"`  // to this order's invoices
 	Excess     decimal.Decimal `json:"excess"`   // unused amount that a refund of this order may draw on
 	Refunded   decimal.Decimal `json:"refunded"` // of the excess, already returned
 	AccountID  string          `json:"account_id"`
 	Currency   string          `json:"currency"`
+	// Further are the parts of Applied that the order's further invoices took, by their id.
+	Further map[string]decimal.Decimal `json:"further,omitempty"`
 	// Draws are the parts of Refunded by the key of the refund that drew them.
 	Draws map[string]decimal.Decimal `json:"draws,omitempty"`
+	// Advance: it came before the order had an invoice, which takes of it what it owes.
+	Advance bool `json:"advance,omitempty"`
+	// Disputed is what stands on the disputes account, Lost what was written off: money that is not there any more.
+	Disputed decimal.Decimal `json:"disputed,omitzero"`
+	Lost     decimal.Decimal `json:"lost,omitzero"`
 	// Pending: written as an intent before the call left; the payment's own record resolves it.
 	Pending bool `json:"pending,omitempty"`
 }
 
 // CreditState is one credit note of this order.
 type CreditState struct {
-	Key        string          `json:"key"` // refund:R1 or cancel:O1
+	Key        string          `json:"key"` // refund:R1, cancel:O1, correction:O1:2 or returned:O1
 	DocumentID string          `json:"document_id"`
 	Number     string          `json:"number"`
 	Total      decimal.Decimal `json:"total"`
-	Applied    decimal.Decimal `json:"applied"`  // to the invoice
+	Applied    decimal.Decimal `json:"applied"`  // to the order's invoices
 	Refunded   decimal.Decimal `json:"refunded"` // money returned from it
-	// Draws are the parts of Refunded that other refunds drew, by their key: a cancellation's note has such.
+	// Further is as in PaymentState.
+	Further map[string]decimal.Decimal `json:"further,omitempty"`
+	// Draws are the parts of Refunded that other refunds drew, by their key: notes of cancellations and corrections have such.
 	Draws map[string]decimal.Decimal `json:"draws,omitempty"`
 	Lines []CreditedLine             `json:"lines,omitempty"`
 	// Pending: written as an intent before the call left; the refund's or cancellation's own record resolves it.
@@ -113,35 +148,22 @@ type CreditedLine struct {
 	Untaxed decimal.Decimal `json:"untaxed"`
 }
 
-// Balance is what the invoice still owes: total less payments and credits applied; zero without an invoice, or void.
-func (s *OrderState) Balance() decimal.Decimal {
-	if s.Invoice == nil || s.Invoice.Status == "void" {
-		return decimal.Zero
-	}
-	b := s.Invoice.Total
-	for _, p := range s.Payments {
-		b = b.Sub(p.Applied)
-	}
-	for _, c := range s.Credits {
-		b = b.Sub(c.Applied)
-	}
-	return b
-}
-
-// Credited is the value of all credit notes.
+// Credited is the value of all credit notes that take back something of the invoices: not of what the order took back itself.
 func (s *OrderState) Credited() decimal.Decimal {
 	sum := decimal.Zero
 	for _, c := range s.Credits {
-		sum = sum.Add(c.Total)
+		if !hasReturnedKey(c.Key) {
+			sum = sum.Add(c.Total)
+		}
 	}
 	return sum
 }
 
-// Received is the money received for this order: applied, or held as excess.
+// Received is the money received for this order, applied or held as excess, less what was lost again.
 func (s *OrderState) Received() decimal.Decimal {
 	sum := decimal.Zero
 	for _, p := range s.Payments {
-		sum = sum.Add(p.Applied).Add(p.Excess)
+		sum = sum.Add(p.Applied).Add(p.Excess).Sub(p.Lost)
 	}
 	return sum
 }
@@ -172,6 +194,16 @@ func (s *OrderState) withCredit(cr CreditState) *OrderState {
 	c.Credits = slices.DeleteFunc(slices.Clone(s.Credits), func(o CreditState) bool { return o.Key == cr.Key })
 	c.Credits = append(c.Credits, cr)
 	return &c
+}
+
+// payment is the payment of this id; nil when the state has none.
+func (s *OrderState) payment(id string) *PaymentState {
+	for i := range s.Payments {
+		if s.Payments[i].PaymentID == id {
+			return &s.Payments[i]
+		}
+	}
+	return nil
 }
 
 // withoutPayment is a copy without the payment of this id.

@@ -79,17 +79,16 @@ func TestSums(t *testing.T) {
 func TestWhatIsWithdrawnIsWhatWasNotWritten(t *testing.T) {
 	t.Parallel()
 	base := anOrder().without("refund:R1")
-	plan := &refundPlan{FromCancelID: "c"}
 	entry := refundEntry{}
-	plan.FromCancel = entry.of(amount("100"))
+	plan := &refundPlan{FromNotes: []noteRefund{{NoteID: "c", Request: entry.of(amount("100"))}}}
 	plan.FromExcess = []excessRefund{{PaymentDocumentID: "p", Request: entry.of(amount("10"))}}
 	for name, tt := range map[string]struct {
 		done []string
 		want string
 	}{
 		"nothing was written":      {nil, "0"},
-		"the first entry was":      {[]string{stepRefund}, "100"},
-		"both were":                {[]string{stepRefund, stepExcess + ":p"}, "110"},
+		"the first entry was":      {[]string{stepNote + ":c"}, "100"},
+		"both were":                {[]string{stepNote + ":c", stepExcess + ":p"}, "110"},
 		"steps of something else ": {[]string{stepApply}, "0"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,6 +59,20 @@ type Organization struct {
 	DefaultClearing string
 	// FeeAccount is where gateway fees go; "" with a fee in the event is rejected.account.
 	FeeAccount string
+	// Advances says what becomes of money that no invoice takes: "wait" (a dead letter) or "advance" (an unapplied payment, on
+	// AdvanceContact where the order, and so its customer, isn't known; applied when the order comes). That Zoho takes
+	// payments without invoices is UNCONFIRMED.
+	Advances       string
+	AdvanceContact string
+	// Journals says that manual journals may be written, which takes the scope accountants.CREATE: without it Zoho refuses as
+	// it refuses bad credentials, and the organisation would stand still. Returned fees, disputes and write-offs need it.
+	Journals bool
+	// DisputesAccount holds the money that gateways take back while a payment is disputed; "" rejects disputes.
+	DisputesAccount string
+	// ReversalPolicy says what becomes of a payment that was taken back for good: "reject", "write_off" (to LossesAccount) or
+	// "credit" (as a refund is).
+	ReversalPolicy string
+	LossesAccount  string
 	// PaymentModes maps the events' method to Zoho's payment_mode; unmapped ones are "others".
 	PaymentModes map[string]string
 	// Locations maps the events' location to Zoho's location_id; an unmapped one is rejected.account.
@@ -110,7 +124,11 @@ type TaxTarget struct {
 // TaxComponent is one tax of a tax group.
 type TaxComponent struct {
 	Name string
-	Rate decimal.Decimal // percent
+	// TaxID is its Zoho id; "" where it's not known. A tax that also stands alone, or in other groups, is rounded with them.
+	TaxID string
+	Rate  decimal.Decimal // percent
+	// Compound: computed on the untaxed amount and the group's other taxes together.
+	Compound bool
 }
 
 // LineTarget is the item, or the revenue account, that a line is booked on.

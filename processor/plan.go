@@ -52,6 +52,9 @@ type invoicePlan struct {
 	TrueDate string
 	// Lines are the request's lines in order, as they'll be remembered; InvoiceItemID is filled from the answer.
 	Lines []InvoiceLine
+	// Returned is the credit note of what the order takes back itself, applied to the invoice; nil where there's none. Total
+	// is then the event's total and that note's.
+	Returned *creditPlan `json:",omitempty"`
 	// Skip: nothing to post (a zero total whose policy says skip).
 	Skip bool
 }
@@ -59,8 +62,9 @@ type invoicePlan struct {
 // paymentPlan records a customer payment.
 type paymentPlan struct {
 	Request *zohobooks.PaymentRequest
-	// Applied is by order id, in the payment's currency; Excess is what no invoice takes.
+	// Applied is by order id, in the payment's currency, Further by order and further invoice; Excess is what no invoice takes.
 	Applied map[string]decimal.Decimal
+	Further map[string]map[string]decimal.Decimal
 	Excess  decimal.Decimal
 	// TrueDate is as in invoicePlan.
 	TrueDate string
@@ -68,11 +72,13 @@ type paymentPlan struct {
 
 // creditPlan creates a credit note and says what becomes of it.
 type creditPlan struct {
-	Key        string // refund:R1 or cancel:O1
+	Key        string // refund:R1, cancel:O1, correction:O1:2 or returned:O1
 	Request    *zohobooks.CreditNoteRequest
 	Total, Tax decimal.Decimal
 	Lines      []CreditedLine
-	Apply      decimal.Decimal // to the order's invoice
+	// Apply is what's applied to the order's invoices, ApplyTo to which.
+	Apply   decimal.Decimal
+	ApplyTo []application
 	// Difference is what's left of the invoice's tax by the credit note that completes it (NegativeLines says when), and
 	// zero for others.
 	Difference decimal.Decimal
@@ -81,16 +87,23 @@ type creditPlan struct {
 }
 
 // refundPlan is what a refund does, in this order: create the credit note (nil: none), apply a part of it, return money
-// from it, from a cancellation's credit note, or from payments' excess.
+// from it, from credit notes that are there, or from payments' excess.
 type refundPlan struct {
 	Credit *creditPlan
 	// FromCredit returns money from this refund's own credit note; nil when nothing is returned from it.
 	FromCredit *zohobooks.RefundRequest
-	// FromCancel returns money from the cancellation's credit note with this document id.
-	FromCancel   *zohobooks.RefundRequest
-	FromCancelID string
+	// FromNotes returns money from the credit notes of the order's cancellation or of revisions that lowered it.
+	FromNotes []noteRefund
 	// FromExcess returns money from payments' excess.
 	FromExcess []excessRefund
+	// Fee takes back what the gateway returned of its fee; nil when it returned none.
+	Fee *zohobooks.JournalRequest
+}
+
+// noteRefund returns a part of what is open on another event's credit note.
+type noteRefund struct {
+	NoteID  string
+	Request *zohobooks.RefundRequest
 }
 
 // excessRefund returns a part of one payment's unused amount.

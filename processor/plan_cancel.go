@@ -1,33 +1,32 @@
 package processor
 
 import (
-	"strings"
-
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/schemas"
 )
 
-const cancelKeyPrefix = "cancel:"
-
-func hasCancelKey(key string) bool { return strings.HasPrefix(key, cancelKeyPrefix) }
-
 // planCancel plans the cancellation of an order: nothing where there's no living invoice or it was cancelled before; void
 // where nothing was paid or credited and the invoice is still in the same open period (accounting rule 10), or not issued
-// yet; else a credit note for what earlier refunds have left, applied to what the invoice still owes.
+// yet, and the tax authority's portal doesn't have it (rule 14); else a credit note for what earlier refunds have left, applied to what the invoice still owes.
 func planCancel(o *schemas.Order, org *Organization, st *OrderState, origin string) (*cancelPlan, *Rejection) {
-	inv := st.Invoice
-	if inv == nil || inv.Status == invoiceVoid || st.cancelCredit() != nil {
+	living := st.living()
+	if len(living) == 0 || st.cancelCredit() != nil {
 		return &cancelPlan{}, nil
+	}
+	inv := living[0]
+	if st.tookBack() {
+		return nil, reject(classUnsupported, "order %s took something back itself, by a credit note beside its invoice %s: undo both by hand", o.OrderID,
+			inv.Number)
 	}
 	paid := decimal.Zero
 	for i := range st.Payments {
 		paid = paid.Add(st.Payments[i].Applied)
 	}
-	if paid.Sign() == 0 && len(st.Credits) == 0 && (inv.Status == invoiceDraft || org.samePeriod(inv.Date, org.day(o.OccurredAt))) {
+	if !inv.Pushed && paid.Sign() == 0 && len(st.Credits) == 0 && len(living) == 1 && inv == st.Invoice && (inv.Status == invoiceDraft || org.samePeriod(inv.Date, org.day(o.OccurredAt))) {
 		return &cancelPlan{Void: true}, nil
 	}
-	left := inv.Total.Sub(st.Credited())
+	left := st.Invoiced().Sub(st.Credited())
 	if left.Sign() <= 0 {
 		return &cancelPlan{}, nil
 	}
@@ -39,7 +38,7 @@ func planCancel(o *schemas.Order, org *Organization, st *OrderState, origin stri
 	if r != nil {
 		return nil, r
 	}
-	note.Apply = decimal.Min(left, decimal.Max(st.Balance(), decimal.Zero))
+	note.applied(st, left)
 	return &cancelPlan{Credit: note}, nil
 }
 

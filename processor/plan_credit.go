@@ -23,10 +23,10 @@ type creditOrder struct {
 }
 
 // composeCredit composes a credit note of exactly the wanted total as Zoho computes it, out of what earlier credit notes
-// have left of the invoice. Amounts without lines are split over the tax rates, then over the lines, by largest remainder.
+// have left of the order's invoices, of which at least one lives. Amounts without lines are split over the tax rates, then over the lines, by largest remainder.
 // A credit note that takes all that's left ends the invoice exactly: line by line, tax by tax, rounding included.
 func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPlan, *Rejection) {
-	inv := st.Invoice
+	inv := st.living()[0]
 	if st.InclusiveTax && !org.hasInclusiveCredits() {
 		return nil, reject(classUnsupported, "invoice %s has prices that include tax, and in Zoho's %s edition credit notes can't: credit it by hand",
 			inv.Number, org.Edition)
@@ -51,6 +51,9 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 		}
 		req.ExchangeRate = zohobooks.NewAmount(st.ExchangeRate.Decimal)
 	}
+	if r := org.checkRoundOff(co.wanted, st.Currency); r != nil {
+		return nil, r
+	}
 	sh, r := newCreditSheet(co, org, st)
 	if r != nil {
 		return nil, r
@@ -60,6 +63,23 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 	}
 	plan := &creditPlan{Key: co.key, Request: req, Total: co.wanted, TrueDate: co.trueDate}
 	return plan, sh.write(plan)
+}
+
+// checkRoundOff: Zoho rounds the total of a credit note, too, by the organisation's preference, and it has no adjustment: only
+// a whole number of increments can be credited.
+func (o *Organization) checkRoundOff(wanted decimal.Decimal, currency string) *Rejection {
+	increment := o.roundOffIncrement()
+	if rounded := money.ToIncrement(wanted, increment); !rounded.Equal(wanted) {
+		return reject(classTotals, "Zoho's round-off preference (%s) makes %s of a credit note of %s: turn it off in Zoho, or credit a multiple of it",
+			o.RoundOff, amountText(rounded, currency), amountText(wanted, currency))
+	}
+	return nil
+}
+
+// applied plans that as much of this amount is applied as the invoices owe.
+func (plan *creditPlan) applied(st *OrderState, amount decimal.Decimal) {
+	plan.ApplyTo = st.owing(amount)
+	plan.Apply = sumOfParts(plan.ApplyTo)
 }
 
 // repeatEditionFields gives a credit note the invoice's own tax treatment.
@@ -93,6 +113,10 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 			plan.Difference = plan.Difference.Add(sh.amount(c.taxLeft - c.tax))
 		}
 	}
+	plan.Tax = plan.Tax.Add(sh.amount(sh.shared))
+	if sh.complete {
+		plan.Difference = plan.Difference.Add(sh.amount(sh.sharedLeft - sh.shared))
+	}
 	for i := range sh.lines {
 		l := &sh.lines[i]
 		if l.take == 0 && l.untaxed == 0 {
@@ -100,6 +124,9 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 		}
 		cl := CreditedLine{
 			InvoiceItemID: l.inv.InvoiceItemID, Amount: sh.amount(l.take), Untaxed: sh.amount(l.untaxed), Gross: sh.amount(l.take + l.taxShare + l.untaxed),
+		}
+		if len(plan.Lines) == 0 && !sh.mode.inclusive {
+			cl.Gross = cl.Gross.Add(sh.amount(sh.shared))
 		}
 		if l.take != 0 {
 			quantity, r := sh.quantity(l)
@@ -111,7 +138,7 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 			plan.Request.LineItems = append(plan.Request.LineItems, item)
 		}
 		if l.untaxed != 0 {
-			item, r := sh.roundingLine(l.untaxed, l.inv)
+			item, r := sh.roundingLine(l.untaxed, l)
 			if r != nil {
 				return r
 			}
@@ -132,21 +159,26 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 
 // item is the credit line that takes value back from an invoice line: on its item, its account and its tax.
 func (sh *creditSheet) item(l *creditLine, quantity decimal.Decimal) zohobooks.LineItem {
-	amount := sh.amount(l.take)
-	rate := amount.DivRound(quantity, maxRateScale)
-	if !money.Round(rate.Mul(quantity), sh.mode.currency).Equal(amount) {
-		quantity, rate = one, amount
-	}
+	quantity, rate := priced(sh.amount(l.take), quantity, sh.mode.currency)
 	item := zohobooks.LineItem{
 		ItemID: l.inv.ItemID, AccountID: l.inv.AccountID, Name: l.inv.Name,
 		Rate: zohobooks.NewAmount(rate), Quantity: zohobooks.NewAmount(quantity),
 		TaxID: l.inv.TaxID, HSNOrSAC: l.inv.HSNOrSAC, TreatmentCode: l.inv.TreatmentCode,
-		InvoiceID: sh.st.Invoice.ID, InvoiceItemID: l.inv.InvoiceItemID,
+		InvoiceID: l.of.ID, InvoiceItemID: l.inv.InvoiceItemID,
 	}
 	if inCreditExemption[sh.org.Edition] {
 		item.TaxExemptionID = l.inv.TaxExemptionID
 	}
 	return item
+}
+
+// priced is the rate at which a quantity comes to amount; once at the amount, where no rate that Zoho keeps does.
+func priced(amount, quantity decimal.Decimal, currency string) (decimal.Decimal, decimal.Decimal) {
+	rate := amount.DivRound(quantity, maxRateScale)
+	if !money.Round(rate.Mul(quantity), currency).Equal(amount) {
+		return one, amount
+	}
+	return quantity, rate
 }
 
 // partScale is how many decimals a quantity in proportion gets: the two that an organisation shows unless it asks for more.
@@ -177,7 +209,7 @@ func (sh *creditSheet) quantity(l *creditLine) (decimal.Decimal, *Rejection) {
 }
 
 // roundingLine is a line without tax. Of an invoice line it's on that line's account, else on the rounding target.
-func (sh *creditSheet) roundingLine(units int64, of *InvoiceLine) (zohobooks.LineItem, *Rejection) {
+func (sh *creditSheet) roundingLine(units int64, of *creditLine) (zohobooks.LineItem, *Rejection) {
 	item := zohobooks.LineItem{Name: "Rounding", Rate: zohobooks.NewAmount(sh.amount(units)), Quantity: zohobooks.NewAmount(one)}
 	if tax, ok := sh.org.Taxes[roundingKind]; ok && tax.Rate.Sign() == 0 {
 		item.TaxID = tax.TaxID
@@ -186,9 +218,9 @@ func (sh *creditSheet) roundingLine(units int64, of *InvoiceLine) (zohobooks.Lin
 		}
 	}
 	if of != nil {
-		item.AccountID = of.AccountID
-		item.Description = cleanLines("Rounding of the tax on "+of.Name, maxDescription)
-		item.InvoiceID, item.InvoiceItemID = sh.st.Invoice.ID, of.InvoiceItemID
+		item.AccountID = of.inv.AccountID
+		item.Description = cleanLines("Rounding of the tax on "+of.inv.Name, maxDescription)
+		item.InvoiceID, item.InvoiceItemID = of.of.ID, of.inv.InvoiceItemID
 	}
 	if item.AccountID == "" {
 		target, ok := sh.org.lineTarget(roundingKind, "")

@@ -12,25 +12,60 @@ import (
 
 // allot chooses what the credit note takes of each line so that Zoho computes exactly the wanted total.
 func (sh *creditSheet) allot() *Rejection {
-	got := int64(0)
 	for i := range sh.cells {
-		c := &sh.cells[i]
-		base, untaxed := sh.split(c)
-		sh.distribute(c, base, untaxed)
-		c.tax = sh.taxOn(base, c.rates)
-		sh.shareTax(c)
-		gross := base + untaxed
-		if !sh.mode.inclusive {
-			gross += c.tax
-		}
-		sh.rounding += c.want - gross
-		got += gross
+		sh.allotCell(&sh.cells[i])
+	}
+	got := sh.composed()
+	for tries := 2 + len(sh.cells); tries > 0 && sh.rounding < 0 && !sh.org.NegativeLines && len(sh.cells) > 0; tries-- {
+		// Shared taxes that come to more than the cells' by themselves: the largest cell takes less.
+		c := sh.largest()
+		c.want -= min(-sh.rounding, c.want)
+		sh.allotCell(c)
+		got = sh.composed()
 	}
 	if got += sh.rounding; got != sh.total || sh.rounding < 0 && !sh.org.NegativeLines {
 		return reject(classTotals, "no credit note of %s can be composed from what is left of invoice %s (%s, rounding %s): credit it by hand",
-			sh.text(sh.total), sh.st.Invoice.Number, sh.text(got-sh.rounding), sh.text(sh.rounding))
+			sh.text(sh.total), sh.st.living()[0].Number, sh.text(got-sh.rounding), sh.text(sh.rounding))
 	}
 	return nil
+}
+
+func (sh *creditSheet) allotCell(c *creditCell) {
+	for _, i := range c.lines {
+		sh.lines[i].take, sh.lines[i].untaxed, sh.lines[i].taxShare = 0, 0, 0
+	}
+	base, untaxed := sh.split(c)
+	sh.distribute(c, base, untaxed)
+	c.tax = sh.taxOn(base, c.rates)
+	sh.shareTax(c)
+	c.gross = base + untaxed
+	if !sh.mode.inclusive {
+		c.gross += c.tax
+	}
+}
+
+// composed is what Zoho computes of the lines; what the wanted total has more or less is rounding.
+func (sh *creditSheet) composed() int64 {
+	got := int64(0)
+	for i := range sh.cells {
+		got += sh.cells[i].gross
+	}
+	sh.shared = sh.sharedBy(func(i int) decimal.Decimal { return sh.amount(sh.lines[i].take) })
+	if !sh.mode.inclusive {
+		got += sh.shared
+	}
+	sh.rounding = sh.total - got
+	return got
+}
+
+func (sh *creditSheet) largest() *creditCell {
+	big := &sh.cells[0]
+	for i := range sh.cells {
+		if sh.cells[i].want > big.want {
+			big = &sh.cells[i]
+		}
+	}
+	return big
 }
 
 // split divides what's wanted of a cell into a taxed base and an untaxed rest on the same accounts: the largest base whose

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
@@ -26,16 +27,28 @@ type creditRun struct {
 	back    computed // sum of the credit notes
 	last    *creditPlan
 	refunds int
+	paid    string // the last payment's id in Zoho
+	z       *zoho  // nil: nothing is posted
+	steps   int
+	sharing bool // a tax of several groups is rounded once, which books doesn't know
+	exact   int  // 1: nothing of any tax stayed
 }
 
 // post checks, plans and posts a random order and pays a part of it, all, or more. It reports false when the order isn't posted.
 func (c *creditRun) post(s *shop) bool {
 	c.order = s.order(8)
-	plan, r := planInvoice(c.order, c.org, "contact-1", testOrigin)
+	contact := "contact-1"
+	if c.z != nil {
+		contact = c.z.contact(c.order.Currency)
+	}
+	plan, r := planInvoice(c.order, c.org, contact, testOrigin)
 	if r != nil || plan.Total.Sign() == 0 {
 		return false
 	}
 	c.st = stateAfter(c.order, plan)
+	if c.z != nil {
+		c.postInvoice(plan)
+	}
 	c.books = booksOf(c.org, c.order.Currency)
 	c.invoice = c.books.document(c.t, plan.Request)
 	c.back = computed{total: new(big.Rat), taxes: map[string]*big.Rat{}, revenue: map[string]*big.Rat{}}
@@ -45,10 +58,25 @@ func (c *creditRun) post(s *shop) bool {
 			part = c.st.Balance()
 		}
 		if part.Sign() > 0 {
-			c.st.pay(part.String())
+			c.pay(part)
 		}
 	}
 	return true
+}
+
+func (c *creditRun) pay(amount decimal.Decimal) {
+	if c.z != nil {
+		if c.st.Balance().Sign() <= 0 { // what comes in then is an advance
+			return
+		}
+		c.postPayment(amount)
+	}
+	c.st.pay(amount.String())
+	if c.z != nil {
+		p := &c.st.Payments[len(c.st.Payments)-1]
+		p.DocumentID = c.paid
+		c.z.balanced(c.name + " after a payment")
+	}
 }
 
 func (c *creditRun) left() decimal.Decimal { return c.st.Invoice.Total.Sub(c.st.Credited()) }
@@ -57,7 +85,7 @@ func (c *creditRun) left() decimal.Decimal { return c.st.Invoice.Total.Sub(c.st.
 func (c *creditRun) note(plan *creditPlan) {
 	c.t.Helper()
 	got := c.books.document(c.t, plan.Request)
-	if got.total.Cmp(rat(plan.Total.String())) != 0 || got.tax().Cmp(rat(plan.Tax.String())) != 0 {
+	if !c.sharing && (got.total.Cmp(rat(plan.Total.String())) != 0 || got.tax().Cmp(rat(plan.Tax.String())) != 0) {
 		c.t.Fatalf("%s: Zoho computes the credit note to %s with tax %s, the plan says %s with %s", c.name, got.total.FloatString(4),
 			got.tax().FloatString(4), plan.Total, plan.Tax)
 	}
@@ -90,7 +118,7 @@ func (c *creditRun) refund(all bool) {
 	f := refundOf("0", c.order.Currency)
 	f.RefundID, f.ExchangeRate = fmt.Sprintf("R%d", c.refunds), optDec("1.2")
 	f.Gateway, f.CreditTotal = "unmapped", decimal.NewNullDecimal(c.left())
-	c.org.DefaultClearing = "bank"
+	c.org.DefaultClearing = cmp.Or(c.org.DefaultClearing, "bank")
 	if !all {
 		f.CreditTotal.Decimal = money.Round(c.left().Mul(decimal.New(1+c.rnd.Int64N(90), -2)), f.Currency)
 		if c.rnd.IntN(2) == 0 {
@@ -118,6 +146,9 @@ func (c *creditRun) refund(all bool) {
 		c.note(plan.Credit)
 	}
 	c.st.after(plan)
+	if c.z != nil {
+		c.postRefund(plan)
+	}
 	if c.st.Balance().Sign() < 0 || c.st.Returned().Cmp(c.st.Received()) > 0 || c.left().Sign() < 0 {
 		c.t.Fatalf("%s: balance %s, returned %s of %s, left to credit %s", c.name, c.st.Balance(), c.st.Returned(), c.st.Received(), c.left())
 	}
@@ -168,6 +199,9 @@ func (c *creditRun) cancel() {
 		c.note(plan.Credit)
 	}
 	c.st.cancelled(plan)
+	if c.z != nil && plan.Credit != nil {
+		c.postCredit(plan.Credit, &c.st.Credits[len(c.st.Credits)-1])
+	}
 }
 
 // settled compares invoice and credit notes when everything was taken back.
@@ -214,7 +248,7 @@ func TestPartialCreditsEndWhereTheInvoiceIs(t *testing.T) {
 				org.TaxRounding, org.NegativeLines = tt.rounding, tt.negative
 				c := &creditRun{t: t, name: fmt.Sprintf("seed %d order %d", seed, n), rnd: rnd, org: org}
 				s := newShop(rnd)
-				s.codes = s.codes[:len(s.codes)-1] // of four different components no base gives every combination of taxes
+				s.codes = s.codes[:len(s.codes)-2] // of components that differ no base gives every combination of taxes
 				if !c.post(s) {
 					continue
 				}

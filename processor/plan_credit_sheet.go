@@ -1,16 +1,18 @@
 package processor
 
 import (
+	"slices"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/processor/money"
 	"github.com/booksync/booksync/schemas"
 )
 
-// creditSheet is an invoice laid out for a credit note. All amounts in it are minor units of the invoice's currency.
+// creditSheet is an order's invoices laid out for a credit note. All amounts in it are minor units of the invoice's currency.
 //
 // Zoho computes a credit note's tax from its lines, so the taxes of several partial credit notes need not add up to the
-// invoice's: each is rounded by itself. The sheet therefore knows, for each set of lines whose tax is rounded together (a
+// invoices': each is rounded by itself. The sheet therefore knows, for each set of lines whose tax is rounded together (a
 // cell), how much value and how much tax is left, and chooses for a wanted total the taxed base whose tax is at most what's
 // left. What the total lacks then is a unit or a few that go onto the line's own account without tax.
 type creditSheet struct {
@@ -23,11 +25,16 @@ type creditSheet struct {
 	total    int64 // wanted
 	complete bool  // takes all that's left
 	rounding int64 // what no invoice line carries: part of the invoice's adjustment, or a residue
+	zoho     []zohoLine
+	// shared is what taxes that several cells have come to, rounded once, more or less than the cells' by themselves: of what
+	// is left, and of this credit note.
+	sharedLeft, shared int64
 }
 
 // creditLine is an invoice line.
 type creditLine struct {
 	inv          *InvoiceLine
+	of           *InvoiceState
 	said         schemas.RefundLine // zero unless the refund names the line
 	left         int64              // of its item total
 	grossLeft    int64              // with its part of the tax
@@ -46,6 +53,7 @@ type creditCell struct {
 	taxLeft int64
 	want    int64 // of the total, tax included
 	tax     int64 // that the credit note takes back
+	gross   int64 // with it and what is without tax
 }
 
 // grossLeft is what the cell has left, tax included.
@@ -77,31 +85,43 @@ func (sh *creditSheet) taxOn(units int64, rates []decimal.Decimal) int64 {
 func newCreditSheet(co creditOrder, org *Organization, st *OrderState) (*creditSheet, *Rejection) {
 	sh := &creditSheet{creditOrder: co, org: org, st: st, mode: org.zohoMode(st.Currency, st.InclusiveTax)}
 	sh.total = sh.units(co.wanted)
-	inv := st.Invoice
-	zoho := make([]zohoLine, len(inv.Lines))
-	sh.lines = make([]creditLine, len(inv.Lines))
-	index := make(map[string]int, len(inv.Lines))
-	for i := range inv.Lines {
-		l := &inv.Lines[i]
-		zoho[i] = zohoLine{amount: l.Amount, taxID: l.TaxID, rates: parseRates(l.TaxRates)}
-		sh.lines[i] = creditLine{inv: l, left: sh.units(l.Amount), grossLeft: sh.units(l.Gross), quantityLeft: l.Quantity}
-		index[l.InvoiceItemID] = i
+	var zoho []zohoLine
+	index := make(map[string]int)
+	for _, inv := range st.living() {
+		for i := range inv.Lines {
+			l := &inv.Lines[i]
+			index[l.InvoiceItemID] = len(sh.lines)
+			zoho = append(zoho, l.zoho())
+			sh.lines = append(sh.lines, creditLine{inv: l, of: inv, left: sh.units(l.Amount), grossLeft: sh.units(l.Gross), quantityLeft: l.Quantity})
+		}
 	}
 	for _, cell := range sh.mode.cells(zoho) {
 		c := creditCell{lines: cell, rates: zoho[cell[0]].rates}
+		of, base := sh.lines[cell[0]].of, int64(0) // each invoice's tax was rounded by itself
 		for _, i := range cell {
-			c.left += sh.lines[i].left
+			l := &sh.lines[i]
+			if l.of != of {
+				c.taxLeft += sh.taxOn(base, c.rates)
+				of, base = l.of, 0
+			}
+			c.left += l.left
+			base += l.left
 		}
-		c.taxLeft = sh.taxOn(c.left, c.rates)
+		c.taxLeft += sh.taxOn(base, c.rates)
 		sh.cells = append(sh.cells, c)
 	}
+	sh.zoho = zoho
+	sh.sharedLeft = sh.sharedBy(func(i int) decimal.Decimal { return zoho[i].amount })
 	for i := range st.Credits {
 		sh.subtract(&st.Credits[i], zoho, index)
 	}
-	left := sh.units(inv.Total) - sh.units(st.Credited())
+	left := sh.units(st.Invoiced()) - sh.units(st.Credited())
 	sh.rounding = left
 	for i := range sh.cells {
 		sh.rounding -= sh.cells[i].grossLeft(sh.mode.inclusive)
+	}
+	if !sh.mode.inclusive {
+		sh.rounding -= sh.sharedLeft
 	}
 	sh.complete = sh.total == left
 	return sh, sh.wish()
@@ -129,6 +149,7 @@ func (sh *creditSheet) subtract(cr *CreditState, zoho []zohoLine, index map[stri
 		l.grossLeft -= sh.units(cl.Gross)
 		l.quantityLeft = l.quantityLeft.Sub(cl.Quantity)
 	}
+	sh.sharedLeft -= sh.sharedBy(func(i int) decimal.Decimal { return sh.amount(taxed[i]) })
 	for i := range sh.cells {
 		c := &sh.cells[i]
 		var base int64
@@ -180,18 +201,13 @@ func (sh *creditSheet) wish() *Rejection {
 
 // absorb takes a negative rounding off the largest cells: without negative lines there's no other place for it.
 func (sh *creditSheet) absorb() {
-	for sh.rounding < 0 {
-		big := 0
-		for i := range sh.cells {
-			if sh.cells[i].want > sh.cells[big].want {
-				big = i
-			}
-		}
-		if len(sh.cells) == 0 || sh.cells[big].want <= 0 {
+	for sh.rounding < 0 && len(sh.cells) > 0 {
+		big := sh.largest()
+		if big.want <= 0 {
 			return
 		}
-		take := min(-sh.rounding, sh.cells[big].want)
-		sh.cells[big].want -= take
+		take := min(-sh.rounding, big.want)
+		big.want -= take
 		sh.rounding += take
 	}
 }
@@ -199,37 +215,84 @@ func (sh *creditSheet) absorb() {
 // wishLines notes what the refund's lines want of the invoice's, and refuses more than they have left.
 func (sh *creditSheet) wishLines() *Rejection {
 	for _, said := range sh.refundLines {
-		l := sh.line(said.LineID)
-		if l == nil {
+		lines := sh.named(said.LineID)
+		if len(lines) == 0 {
 			return reject(classTotals, "refund line %s is not on invoice %s of the order: name the order's lines, or send the refund without lines",
-				said.LineID, sh.st.Invoice.Number)
+				said.LineID, sh.st.living()[0].Number)
 		}
-		if said.Quantity.Cmp(l.inv.Quantity) > 0 {
-			return reject(classTotals, "line %s was sold %s times, but the refund takes back %s", said.LineID, l.inv.Quantity, said.Quantity)
+		sold, slack, gross, left := decimal.Zero, int64(0), int64(0), int64(0)
+		for _, l := range lines {
+			sold = sold.Add(l.inv.Quantity)
+			gross += sh.units(l.inv.Gross)
+			left += l.grossLeft
+			// A line's part of a tax that's rounded over several lines is known to a unit per tax only.
+			slack += max(1, sh.org.Tolerance) * int64(1+len(l.inv.TaxRates))
 		}
-		l.said, l.want = said, sh.units(said.Amount)
-		// A line's part of a tax that's rounded over several lines is known to a unit per tax only.
-		slack := max(1, sh.org.Tolerance) * int64(1+len(l.inv.TaxRates))
-		if l.want > l.grossLeft+slack {
-			gross, left := sh.units(l.inv.Gross), l.grossLeft
+		if said.Quantity.Cmp(sold) > 0 {
+			return reject(classTotals, "line %s was sold %s times, but the refund takes back %s", said.LineID, sold, said.Quantity)
+		}
+		want := sh.units(said.Amount)
+		if want > left+slack {
 			return reject(classTotals, "line %s: invoiced %s - already credited %s = %s, but the refund says %s: more than is left to credit", said.LineID,
-				sh.text(gross), sh.text(gross-left), sh.text(left), sh.text(l.want))
+				sh.text(gross), sh.text(gross-left), sh.text(left), sh.text(want))
 		}
+		sh.share(lines, said, want)
 	}
 	return nil
+}
+
+// zoho is the line as Zoho taxes it.
+func (l *InvoiceLine) zoho() zohoLine {
+	z := zohoLine{amount: l.Amount, taxID: l.TaxID, rates: parseRates(l.TaxRates), parts: l.TaxParts}
+	if len(z.rates) == 1 {
+		z.parts = []string{l.TaxID}
+	}
+	return z
+}
+
+// sharedBy is what the shared taxes of these amounts, by line, come to more or less than the cells' by themselves.
+func (sh *creditSheet) sharedBy(amount func(i int) decimal.Decimal) int64 {
+	lines := slices.Clone(sh.zoho)
+	for i := range lines {
+		lines[i].amount = amount(i)
+	}
+	off := decimal.Zero
+	for _, t := range sh.mode.shared(lines) {
+		off = off.Add(taxOf(t.base, t.rate, t.whole, sh.mode.inclusive, sh.mode.currency)).Sub(t.apart)
+	}
+	return sh.units(off)
+}
+
+// share divides what's wanted of one line of the order over the invoice lines that it was booked by, oldest first.
+func (sh *creditSheet) share(lines []*creditLine, said schemas.RefundLine, want int64) {
+	for k, l := range lines {
+		part, take := said, want
+		if k < len(lines)-1 {
+			take = min(want, max(0, l.grossLeft))
+			part.Quantity = decimal.Min(said.Quantity, decimal.Max(l.quantityLeft, decimal.Zero))
+			if take == 0 {
+				continue
+			}
+		}
+		l.said, l.want = part, take
+		want -= take
+		said.Quantity = said.Quantity.Sub(part.Quantity)
+	}
 }
 
 func (sh *creditSheet) text(units int64) string {
 	return amountText(sh.amount(units), sh.mode.currency)
 }
 
-func (sh *creditSheet) line(id string) *creditLine {
+// named are the invoice lines that a line of the order was booked by.
+func (sh *creditSheet) named(id string) []*creditLine {
+	var lines []*creditLine
 	for i := range sh.lines {
-		if sh.lines[i].inv.LineID == id {
-			return &sh.lines[i]
+		if sh.lines[i].inv.is(id) {
+			lines = append(lines, &sh.lines[i])
 		}
 	}
-	return nil
+	return lines
 }
 
 // parseRates reads the percents that a state keeps as text; what isn't a number is no tax.

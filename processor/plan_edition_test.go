@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/booksync/booksync/internal/testkit"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -105,7 +106,7 @@ func fieldsIn(t *testing.T, request any) map[string]bool {
 
 func TestEditionFieldsGoToTheirEditionsOnly(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open(sharedFile(t, "vectors/zoho-edition-fields.csv"))
+	f, err := os.Open(testkit.Vectors(t, "zoho-edition-fields.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +302,7 @@ func TestTaxesAreMappedByPlace(t *testing.T) {
 	t.Parallel()
 	org := company(t, "in", "INR", "Asia/Kolkata")
 	org.State = "MH"
-	group := TaxTarget{TaxID: "group-18", Rate: dec("18"), Supply: relationIntra, Components: []TaxComponent{{"CGST9", dec("9")}, {"SGST9", dec("9")}}}
+	group := TaxTarget{TaxID: "group-18", Rate: dec("18"), Supply: relationIntra, Components: []TaxComponent{{Name: "CGST9", Rate: dec("9")}, {Name: "SGST9", Rate: dec("9")}}}
 	igst := TaxTarget{TaxID: "igst-18", Rate: dec("18"), Supply: relationInter}
 	org.Taxes = map[string]TaxTarget{
 		"gst18@intra": group, "gst18@inter": igst, "gst18@export": {TaxID: "export-0"}, "gst18@LD": {TaxID: "ladakh", Rate: dec("18")},

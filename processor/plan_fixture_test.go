@@ -1,8 +1,6 @@
 package processor
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,36 +30,12 @@ func instant(s string) time.Time {
 	return t
 }
 
-// sharedFile finds the reference material beside the project; tests without it are skipped.
-func sharedFile(t *testing.T, path string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Skip("no go.mod above the test's folder")
-		}
-		dir = parent
-	}
-	full := filepath.Join(dir, "..", "shared", path)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("reference material is not there: %v", err)
-	}
-	return full
-}
-
 // company is an organisation with everything mapped.
 func company(t testing.TB, edition, currency, zoneName string) *Organization {
 	t.Helper()
 	return &Organization{
 		Name: "acme", ID: "10234695", Live: true, TimeZone: zone(t, zoneName), BaseCurrency: currency, Edition: edition,
-		CurrencyIDs: map[string]string{currency: "cur-" + currency, "EUR": "cur-EUR", "USD": "cur-USD", "JPY": "cur-JPY", "KWD": "cur-KWD"},
+		CurrencyIDs: map[string]string{currency: "cur-" + currency, "EUR": "cur-EUR", "USD": "cur-USD", "JPY": "cur-JPY", "KWD": "cur-KWD", "CLF": "cur-CLF"},
 		Taxes: map[string]TaxTarget{
 			"vat20":     {TaxID: "tax-20", Rate: dec("20")},
 			"vat19":     {TaxID: "tax-19", Rate: dec("19")},
@@ -73,6 +47,12 @@ func company(t testing.TB, edition, currency, zoneName string) *Organization {
 			"state":     {TaxID: "tax-state", Rate: dec("6.25")},
 			"cgst+sgst": {TaxID: "tax-gst18", Rate: dec("18"), Components: []TaxComponent{{Name: "cgst", Rate: dec("9")}, {Name: "sgst", Rate: dec("9")}}},
 			"igst":      {TaxID: "tax-igst18", Rate: dec("18")},
+			"gst5+qst": {TaxID: "tax-gst-qst", Rate: dec("14.5"), Components: []TaxComponent{
+				{Name: "gst5", Rate: dec("5")}, {Name: "qst", Rate: dec("9.5"), Compound: true},
+			}},
+			"city+county+district+region": {TaxID: "tax-four-regions", Rate: dec("9.125"), Components: []TaxComponent{
+				{Name: "region", Rate: dec("6.25")}, {Name: "county", Rate: dec("1")}, {Name: "city", Rate: dec("1.25")}, {Name: "district", Rate: dec("0.625")},
+			}},
 			"city+county+district+state": {TaxID: "tax-four", Rate: dec("9.125"), Components: []TaxComponent{
 				{Name: "state", Rate: dec("6.25")}, {Name: "county", Rate: dec("1")}, {Name: "city", Rate: dec("1.25")}, {Name: "district", Rate: dec("0.625")},
 			}},
@@ -189,8 +169,10 @@ func (s *OrderState) after(plan *refundPlan) *OrderState {
 		s.Credits = append(s.Credits, cr)
 	}
 	for i := range s.Credits {
-		if plan.FromCancel != nil && s.Credits[i].DocumentID == plan.FromCancelID {
-			s.Credits[i].Refunded = s.Credits[i].Refunded.Add(plan.FromCancel.Amount.Decimal)
+		for _, n := range plan.FromNotes {
+			if s.Credits[i].DocumentID == n.NoteID {
+				s.Credits[i].Refunded = s.Credits[i].Refunded.Add(n.Request.Amount.Decimal)
+			}
 		}
 	}
 	for _, e := range plan.FromExcess {

@@ -195,10 +195,12 @@ func TestPlanPaymentGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p, orders := make()
-			if _, r := checkPayment(p, org); r != nil {
+			org := *org
+			org.Advances = advanceUnapplied
+			if _, r := checkPayment(p, &org); r != nil {
 				t.Fatal(r)
 			}
-			plan, r := planPayment(p, org, orders, testOrigin)
+			plan, r := planPayment(p, &org, orders, testOrigin)
 			if r != nil {
 				t.Fatal(r)
 			}

@@ -37,40 +37,55 @@ func planSheet(s *sheet, contactID, origin string) (*invoicePlan, *Rejection) {
 		VATTreatment:   t.vat,
 		TaxTreatment:   t.tax,
 		LocationID:     org.Locations[o.Location],
-		Notes:          cleanLines(withTrueDate(o.Notes, trueDate), maxNotes),
-		CustomFields:   customFields(org.Fields.Invoice, "order:"+o.OrderID, origin),
+		Notes:          cleanLines(withTrueDate(s.less()+o.Notes, trueDate), maxNotes),
 	}
 	s.editionFields(req, t)
 	if o.Currency != org.BaseCurrency && o.ExchangeRate.Valid {
 		req.ExchangeRate = zohobooks.NewAmount(o.ExchangeRate.Decimal)
 	}
 	plan := &invoicePlan{Request: req, TrueDate: trueDate, Skip: o.Totals.Gross.Sign() == 0 && org.ZeroTotal == "skip"}
-	plan.addLines(s)
+	if r := plan.addLines(s); r != nil {
+		return nil, r
+	}
+	req.CustomFields = customFields(org.Fields.Invoice, "order:"+o.OrderID, withLineMarks(origin, plan.Lines))
+	plan.Returned = planReturned(s, req, origin)
 	if r := plan.balance(s); r != nil {
 		return nil, r
 	}
 	return plan, nil
 }
 
-// addLines turns the sheet's lines into the request's. Cash rounding is no line: Zoho takes no negative ones.
-func (p *invoicePlan) addLines(s *sheet) {
+// addLines turns the sheet's lines into the request's. Cash rounding is no line: Zoho takes no negative ones. A document has
+// discounts on its lines or one of its own: where the latter comes after tax, the lines' go into their rates.
+func (p *invoicePlan) addLines(s *sheet) *Rejection {
 	req, org := p.Request, s.org
 	req.LineItems = make([]zohobooks.LineItem, 0, len(s.lines))
 	p.Lines = make([]InvoiceLine, 0, len(s.lines))
+	if s.afterTax.Sign() > 0 {
+		req.Discount, req.DiscountType, req.DiscountBeforeTax = zohobooks.NewAmount(s.afterTax), "entity_level", new(bool)
+	}
 	for i := range s.lines {
 		l := &s.lines[i]
-		if l.Kind == schemas.LineRounding {
+		if !l.invoiced() {
 			continue
 		}
-		discount := l.Discount.Add(l.share)
+		rate, discount := l.discounted(s.currency)
+		if discount.Sign() > 0 && s.afterTax.Sign() > 0 {
+			rate, discount = l.post.DivRound(l.Quantity, maxRateScale), decimal.Zero
+			if !money.Round(rate.Mul(l.Quantity), s.currency).Equal(l.post) {
+				return reject(classUnsupported, "line %s has a discount, the order another after tax, and no price with %d decimals gives %s for the "+
+					"quantity %s: send the line with the quantity 1", l.LineID, maxRateScale, amountText(l.post, s.currency), l.Quantity)
+			}
+		}
 		item := zohobooks.LineItem{
 			ItemID: l.target.ItemID, AccountID: l.target.AccountID,
 			Name: lineName(l.Line), Description: cleanLines(l.Description, maxDescription),
-			Rate: zohobooks.NewAmount(l.rate), Quantity: zohobooks.NewAmount(l.Quantity), Discount: zohobooks.NewAmount(discount),
+			Rate: zohobooks.NewAmount(rate), Quantity: zohobooks.NewAmount(l.Quantity), Discount: zohobooks.NewAmount(discount),
 			TaxID: l.tax.TaxID,
 		}
 		if discount.Sign() > 0 {
-			req.DiscountType, req.DiscountBeforeTax = "item_level", true
+			before := true
+			req.DiscountType, req.DiscountBeforeTax = "item_level", &before
 		}
 		if inLineExemption[org.Edition] {
 			item.TaxExemptionID = l.tax.ExemptionID
@@ -85,32 +100,60 @@ func (p *invoicePlan) addLines(s *sheet) {
 		line := InvoiceLine{
 			LineID: l.LineID, Kind: string(l.Kind), ItemID: item.ItemID, AccountID: item.AccountID, Name: item.Name,
 			TaxID: item.TaxID, TaxExemptionID: l.tax.ExemptionID, TreatmentCode: item.TreatmentCode, HSNOrSAC: item.HSNOrSAC,
-			Quantity: l.Quantity, Rate: l.rate, Amount: l.base,
+			Quantity: l.Quantity, Rate: rate, Amount: l.post,
 		}
 		for _, rate := range l.rates() {
 			line.TaxRates = append(line.TaxRates, rate.String())
 		}
+		if len(line.TaxRates) > 1 {
+			line.TaxParts = l.parts(org)
+		}
 		p.Lines = append(p.Lines, line)
 	}
+	return nil
+}
+
+// discounted are the price and all discounts of an invoiced line. Zoho refuses a discount above quantity x price, and what is
+// free may have a discount above it by less than half a minor unit: then the price is the one that comes to the discount, or none.
+func (l *sheetLine) discounted(currency string) (rate, discount decimal.Decimal) {
+	rate, discount = l.rate, l.Discount.Add(l.share).Add(l.base.Sub(l.post))
+	if discount.Cmp(rate.Mul(l.Quantity)) <= 0 {
+		return rate, discount
+	}
+	rate = discount.DivRound(l.Quantity, maxRateScale)
+	if whole := rate.Mul(l.Quantity); whole.Cmp(discount) < 0 || !money.Round(whole, currency).Equal(discount) {
+		return decimal.Zero, decimal.Zero
+	}
+	return rate, discount
+}
+
+// zohoLines are the lines of the invoice, or of the credit note of what the order takes back, as Zoho taxes them.
+func (s *sheet) zohoLines(of func(*sheetLine) bool) []zohoLine {
+	lines := make([]zohoLine, 0, len(s.lines))
+	for i := range s.lines {
+		if l := &s.lines[i]; of(l) {
+			lines = append(lines, zohoLine{amount: l.post, taxID: l.tax.TaxID, rates: l.rates(), parts: l.parts(s.org)})
+		}
+	}
+	return lines
+}
+
+// tolerance is the largest difference that's posted: the configured minor units per tax rate, at least for one rate.
+func (s *sheet) tolerance() decimal.Decimal {
+	rates := make(map[string]bool)
+	for i := range s.lines {
+		for _, rate := range s.lines[i].rates() {
+			rates[s.lines[i].tax.TaxID+"/"+rate.String()] = true
+		}
+	}
+	return s.units(s.org.Tolerance * int64(max(1, len(rates))))
 }
 
 // balance computes what Zoho will make of the lines and sets the adjustment that brings it to the event's total.
 func (p *invoicePlan) balance(s *sheet) *Rejection {
 	cur, o := s.currency, s.order
 	zoho := s.org.zohoMode(cur, o.PricesIncludeTax)
-	lines := make([]zohoLine, 0, len(p.Lines))
-	rates := make(map[string]bool)
-	for i := range s.lines {
-		l := &s.lines[i]
-		if l.Kind == schemas.LineRounding {
-			continue
-		}
-		lines = append(lines, zohoLine{amount: l.base, taxID: l.tax.TaxID, rates: l.rates()})
-		for _, rate := range l.rates() {
-			rates[l.tax.TaxID+"/"+rate.String()] = true
-		}
-	}
-	sums := zoho.compute(lines)
+	sums := zoho.compute(s.zohoLines((*sheetLine).invoiced))
 	for i := range p.Lines {
 		p.Lines[i].Gross = p.Lines[i].Amount
 		if !o.PricesIncludeTax {
@@ -118,22 +161,26 @@ func (p *invoicePlan) balance(s *sheet) *Rejection {
 		}
 	}
 	p.Tax = sums.tax
-	p.TaxDifference = sums.tax.Sub(o.Totals.Tax)
-	tolerance := s.units(s.org.Tolerance * int64(max(1, len(rates))))
+	gross, tax := o.Totals.Gross, o.Totals.Tax
+	if p.Returned != nil {
+		gross, tax = gross.Add(p.Returned.Total), tax.Add(p.Returned.Tax)
+	}
+	p.TaxDifference = sums.tax.Sub(tax)
+	tolerance := s.tolerance()
 	if p.TaxDifference.Abs().Cmp(tolerance) > 0 {
 		return reject(classTotals, "Zoho (%s) computes the tax %s on %s, but totals.tax says %s: more than the tolerance of %s; let Zoho round "+
 			"taxes as the shop does, or raise the tolerance, then replay", taxRounding(s.org), amountText(sums.tax, cur),
-			amountText(sums.net, cur), amountText(o.Totals.Tax, cur), amountText(tolerance, cur))
+			amountText(sums.net, cur), amountText(tax, cur), amountText(tolerance, cur))
 	}
-	adjustment := p.roundOff(s, sums.total)
+	adjustment := p.roundOff(s, sums.total.Sub(s.afterTax), gross)
 	if p.Difference.Abs().Cmp(tolerance) > 0 {
 		return reject(classTotals, "Zoho computes the total %s (net %s + tax %s), but totals.gross says %s: more than the tolerance of %s",
-			amountText(sums.total, cur), amountText(sums.net, cur), amountText(sums.tax, cur), amountText(o.Totals.Gross, cur),
+			amountText(sums.total, cur), amountText(sums.net, cur), amountText(sums.tax, cur), amountText(gross, cur),
 			amountText(tolerance, cur))
 	}
-	if p.RoundOff.Sign() != 0 && s.org.MismatchPolicy == "void" && !p.Total.Equal(o.Totals.Gross) {
+	if p.RoundOff.Sign() != 0 && s.org.MismatchPolicy == "void" && !p.Total.Equal(gross) {
 		return reject(classTotals, "Zoho's round-off preference (%s) makes %s of the total %s: turn it off in Zoho, or let the shop round and "+
-			"send a ROUNDING line", s.org.RoundOff, amountText(p.Total, cur), amountText(o.Totals.Gross, cur))
+			"send a ROUNDING line", s.org.RoundOff, amountText(p.Total, cur), amountText(gross, cur))
 	}
 	if adjustment.Sign() != 0 {
 		p.Request.Adjustment = zohobooks.NewAmount(adjustment)
@@ -142,11 +189,10 @@ func (p *invoicePlan) balance(s *sheet) *Rejection {
 	return nil
 }
 
-// roundOff sets Total, Difference and RoundOff from what the lines come to, and returns the adjustment. Zoho rounds the
-// total including the adjustment, so a total that isn't a multiple of the increment can't be had: then Total says what
+// roundOff sets Total, Difference and RoundOff from what the lines come to and the total wanted, and returns the
+// adjustment. Zoho rounds the total including the adjustment, so a total that isn't a multiple of the increment can't be had: then Total says what
 // comes out, and the policy decides (accounting rule 15).
-func (p *invoicePlan) roundOff(s *sheet, lines decimal.Decimal) decimal.Decimal {
-	gross := s.order.Totals.Gross
+func (p *invoicePlan) roundOff(s *sheet, lines, gross decimal.Decimal) decimal.Decimal {
 	p.Total = gross
 	p.Difference = gross.Sub(lines).Sub(s.rounding)
 	adjustment := gross.Sub(lines)

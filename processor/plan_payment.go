@@ -38,34 +38,51 @@ func planPayment(p *schemas.Payment, org *Organization, orders map[string]*Order
 	}
 	plan := &paymentPlan{Request: req, Applied: make(map[string]decimal.Decimal), Excess: p.Amount, TrueDate: trueDate}
 	for _, al := range allocations(p) {
-		if r := plan.allocate(al, p, orders[al.OrderID], org); r != nil {
+		if r := plan.allocate(al, p, org, orders[al.OrderID]); r != nil {
 			return nil, r
 		}
+	}
+	if len(req.Invoices) == 0 && org.Advances != advanceUnapplied {
+		return nil, reject(classUnsupported, "no invoice of order %s owes anything: the money came twice, or somebody has recorded it by hand; "+
+			"compare them, then discard this event, or set advances to `advance` to hold it as the customer's credit", allocations(p)[0].OrderID)
 	}
 	return plan, nil
 }
 
 // allocate applies one order's part.
-func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, st *OrderState, org *Organization) *Rejection {
+func (plan *paymentPlan) allocate(al schemas.Allocation, p *schemas.Payment, org *Organization, st *OrderState) *Rejection {
 	req := plan.Request
+	contact := ""
+	if st != nil {
+		contact = st.ContactID
+	}
+	if contact == "" && org.Advances == advanceUnapplied { // the order is not there, or was cancelled before it was posted
+		contact = org.AdvanceContact
+	}
 	switch {
-	case st == nil || st.ContactID == "":
+	case contact == "":
 		return reject("dependency.missing", "order %s has no invoice and no contact: the payment can't be booked on anybody; "+
 			"replay it when the order is posted, or book it by hand", al.OrderID)
-	case req.CustomerID != "" && req.CustomerID != st.ContactID:
+	case req.CustomerID != "" && req.CustomerID != contact:
 		return reject(classUnsupported, "the payment pays orders of two contacts (%s and %s, by order %s): a payment has one customer; split it",
-			req.CustomerID, st.ContactID, al.OrderID)
+			req.CustomerID, contact, al.OrderID)
 	case st.Currency != "" && st.Currency != p.Currency:
 		return reject(classCurrency, "the payment is in %s and the invoice of order %s in %s: send the payment in the invoice's currency, with the "+
 			"amount as settled against it; only to the organisation's own currency, %s, does a payment's exchange_rate convert it", p.Currency, al.OrderID,
 			st.Currency, org.BaseCurrency)
 	}
-	req.CustomerID = st.ContactID
-	applied := decimal.Min(al.Amount, decimal.Max(st.Balance(), decimal.Zero))
-	plan.Applied[al.OrderID] = applied
-	if applied.Sign() > 0 {
-		plan.Excess = plan.Excess.Sub(applied)
-		req.Invoices = append(req.Invoices, zohobooks.AppliedInvoice{InvoiceID: st.Invoice.ID, AmountApplied: zohobooks.NewAmount(applied)})
+	req.CustomerID = contact
+	parts := st.owing(al.Amount)
+	plan.Applied[al.OrderID] = sumOfParts(parts)
+	plan.Excess = plan.Excess.Sub(plan.Applied[al.OrderID])
+	if further := st.further(parts); further != nil {
+		if plan.Further == nil {
+			plan.Further = make(map[string]map[string]decimal.Decimal, 1)
+		}
+		plan.Further[al.OrderID] = further
+	}
+	for _, p := range parts {
+		req.Invoices = append(req.Invoices, zohobooks.AppliedInvoice{InvoiceID: p.InvoiceID, AmountApplied: zohobooks.NewAmount(p.Amount)})
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type books struct {
 	taxes     map[string][]string
 }
 
+func (b books) unit() decimal.Decimal { return decimal.New(1, -int32(b.places)) }
+
 // computed is what Zoho would answer.
 type computed struct {
 	total   *big.Rat
@@ -164,8 +166,18 @@ func booksOf(org *Organization, currency string) books {
 		parts := []string{t.Rate.String()}
 		if len(t.Components) > 0 {
 			parts = nil
+			plain := new(big.Rat)
 			for _, c := range t.Components {
-				parts = append(parts, c.Rate.String())
+				if !c.Compound {
+					plain.Add(plain, rat(c.Rate.String()))
+				}
+			}
+			for _, c := range t.Components {
+				part := rat(c.Rate.String())
+				if c.Compound {
+					part.Mul(part, new(big.Rat).Add(big.NewRat(1, 1), new(big.Rat).Quo(plain, big.NewRat(100, 1))))
+				}
+				parts = append(parts, part.RatString())
 			}
 		}
 		b.taxes[t.TaxID] = parts
@@ -182,15 +194,17 @@ type shop struct {
 	codes     []string
 	rates     map[string]string
 	discounts bool
+	returns   bool // some lines take something back
+	afterTax  bool // some discounts lower no tax
 }
 
 func newShop(rnd *rand.Rand) *shop {
 	return &shop{
-		rnd: rnd, currency: []string{"EUR", "EUR", "JPY", "KWD"}[rnd.IntN(4)], inclusive: rnd.IntN(2) == 0, perLine: rnd.IntN(2) == 0,
-		codes: []string{"", "vat20", "vat19", "vat7", "vat5", "zero", "state", "cgst+sgst", "city+county+district+state"},
+		rnd: rnd, currency: []string{"EUR", "USD", "JPY", "KWD", "CLF"}[rnd.IntN(5)], inclusive: rnd.IntN(2) == 0, perLine: rnd.IntN(2) == 0,
+		codes: []string{"", "vat20", "vat19", "vat7", "vat5", "zero", "state", "cgst+sgst", "gst5+qst", "city+county+district+region"},
 		rates: map[string]string{
 			"vat20": "20", "vat19": "19", "vat7": "7", "vat5": "5", "zero": "0", "cgst": "9", "sgst": "9", "state": "6.25", "county": "1", "city": "1.25",
-			"district": "0.625",
+			"district": "0.625", "region": "6.25", "gst5": "5", "qst": "9.5",
 		},
 		discounts: rnd.IntN(2) == 0,
 	}
@@ -229,17 +243,42 @@ func (s *shop) order(lines int) *schemas.Order {
 		l.Net = decimal.NullDecimal{}
 		o.Lines = append(o.Lines, l)
 	}
+	s.takeBack(o)
 	bases := s.discount(o)
 	s.tax(o, of, bases)
 	return o
 }
 
+// takeBack makes some lines negative, to at most half of what the others come to.
+func (s *shop) takeBack(o *schemas.Order) {
+	if !s.returns {
+		return
+	}
+	room := decimal.Zero
+	for _, l := range o.Lines {
+		room = room.Add(money.Round(l.Quantity.Mul(l.UnitPrice), s.currency).Sub(l.Discount))
+	}
+	for i := range o.Lines {
+		l := &o.Lines[i]
+		full := money.Round(l.Quantity.Mul(l.UnitPrice), s.currency)
+		if s.rnd.IntN(4) == 0 && l.Discount.Sign() == 0 && full.Mul(dec("4")).Cmp(room) < 0 {
+			room = room.Sub(full.Mul(dec("4")))
+			if s.rnd.IntN(2) == 0 {
+				l.Quantity = l.Quantity.Neg()
+			} else {
+				l.UnitPrice = l.UnitPrice.Neg()
+			}
+		}
+	}
+}
+
 // discount takes an order discount off and returns the lines' bases.
 func (s *shop) discount(o *schemas.Order) []decimal.Decimal {
-	bases := make([]decimal.Decimal, len(o.Lines))
+	bases, limits := make([]decimal.Decimal, len(o.Lines)), make([]decimal.Decimal, len(o.Lines))
 	sum := decimal.Zero
 	for i, l := range o.Lines {
 		bases[i] = money.Round(l.Quantity.Mul(l.UnitPrice), s.currency).Sub(l.Discount)
+		limits[i] = decimal.Max(bases[i], decimal.Zero)
 		sum = sum.Add(bases[i])
 	}
 	if !s.discounts || s.rnd.IntN(2) == 0 {
@@ -247,7 +286,7 @@ func (s *shop) discount(o *schemas.Order) []decimal.Decimal {
 	}
 	d := money.Round(sum.Mul(decimal.New(s.rnd.Int64N(50), -2)), s.currency)
 	o.Discounts = []schemas.Discount{{Amount: d, BeforeTax: true, Code: "SALE"}}
-	shares, ok := money.SpreadCapped(d, bases, s.currency)
+	shares, ok := money.SpreadCapped(d, limits, s.currency)
 	if !ok {
 		panic("a discount of less than half doesn't fit")
 	}
@@ -277,6 +316,11 @@ func (s *shop) tax(o *schemas.Order, of []string, bases []decimal.Decimal) {
 			taxes = taxes.Add(x.Amount)
 		}
 	}
+	if s.afterTax && s.rnd.IntN(3) == 0 {
+		d := money.Round(sum.Mul(decimal.New(s.rnd.Int64N(20), -2)), s.currency)
+		o.Discounts = append(o.Discounts, schemas.Discount{Amount: d, Code: "COUPON"})
+		sum = sum.Sub(d)
+	}
 	o.Totals = schemas.Totals{Net: sum, Tax: taxes, Gross: sum.Add(taxes)}
 	if s.inclusive {
 		o.Totals = schemas.Totals{Net: sum.Sub(taxes), Tax: taxes, Gross: sum}
@@ -287,10 +331,18 @@ func (s *shop) taxOf(code, group string, base decimal.Decimal) decimal.Decimal {
 	under := dec("100")
 	if s.inclusive {
 		for _, c := range strings.Split(group, "+") {
-			under = under.Add(dec(s.rates[c]))
+			under = under.Add(s.rate(c))
 		}
 	}
-	return money.DivRound(base.Mul(dec(s.rates[code])), under, s.currency)
+	return money.DivRound(base.Mul(s.rate(code)), under, s.currency)
+}
+
+// rate is what a tax comes to: qst is on top of gst5.
+func (s *shop) rate(code string) decimal.Decimal {
+	if code == "qst" {
+		return dec("9.975")
+	}
+	return dec(s.rates[code])
 }
 
 // perDocument rounds each tax once over the document and spreads it over the lines.
@@ -313,7 +365,20 @@ func (s *shop) perDocument(o *schemas.Order, of []string, bases []decimal.Decima
 	}
 	for key, gr := range groups {
 		for k, code := range strings.Split(key, "+") {
-			for j, share := range money.Spread(s.taxOf(code, key, gr.base), gr.w, s.currency) {
+			whole := s.taxOf(code, key, gr.base)
+			if s.returns { // each rounded, and what that leaves on the largest
+				largest := 0
+				for j := range gr.lines {
+					whole = whole.Sub(o.Lines[gr.lines[j]].Taxes[k].Amount)
+					if gr.w[j].Abs().Cmp(gr.w[largest].Abs()) > 0 {
+						largest = j
+					}
+				}
+				x := &o.Lines[gr.lines[largest]].Taxes[k].Amount
+				*x = x.Add(whole)
+				continue
+			}
+			for j, share := range money.Spread(whole, gr.w, s.currency) {
 				o.Lines[gr.lines[j]].Taxes[k].Amount = share
 			}
 		}

@@ -44,6 +44,7 @@ func TestDatesAreTheOrganisationsDays(t *testing.T) {
 				t.Errorf("invoice of %s, due %s, want %s", plan.Request.Date, plan.Request.DueDate, tt.want)
 			}
 			st := stateAfter(o, plan).pay("120")
+			org.Advances = advanceUnapplied // it's paid already
 			p := paymentOf("1", "GBP")
 			p.ReceivedAt = at
 			pp, r := planPayment(p, org, map[string]*OrderState{"O1": st}, testOrigin)
@@ -94,8 +95,8 @@ func did(p *refundPlan) string {
 	if p.FromCredit != nil {
 		parts = append(parts, "return "+p.FromCredit.Amount.String())
 	}
-	if p.FromCancel != nil {
-		parts = append(parts, "return "+p.FromCancel.Amount.String()+" of "+p.FromCancelID)
+	for _, n := range p.FromNotes {
+		parts = append(parts, "return "+n.Request.Amount.String()+" of "+n.NoteID)
 	}
 	for _, e := range p.FromExcess {
 		parts = append(parts, "return "+e.Request.Amount.String()+" of "+e.PaymentDocumentID)

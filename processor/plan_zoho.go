@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"strconv"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/processor/money"
@@ -19,6 +21,17 @@ type zohoLine struct {
 	amount decimal.Decimal // the item total
 	taxID  string
 	rates  []decimal.Decimal // percents, one per component; none: no tax
+	// parts name the taxes that rates are of: a tax that stands alone on one line and in a group on another is one tax, and
+	// rounded once over the document. Nil where that's not known.
+	parts []string
+}
+
+// part names the tax of a line's k-th rate.
+func (l *zohoLine) part(k int) string {
+	if k < len(l.parts) {
+		return l.parts[k]
+	}
+	return l.taxID + "/" + strconv.Itoa(k)
 }
 
 // zohoMode is how a document is computed.
@@ -55,6 +68,7 @@ func (m zohoMode) compute(lines []zohoLine) zohoSums {
 		}
 		s.total = s.total.Add(base)
 	}
+	m.share(lines, &s)
 	s.net = s.total
 	if m.inclusive {
 		s.net = s.total.Sub(s.tax)
@@ -62,6 +76,63 @@ func (m zohoMode) compute(lines []zohoLine) zohoSums {
 		s.total = s.total.Add(s.tax)
 	}
 	return s
+}
+
+// share rounds a tax that several cells have once over them, and puts what that makes of it on its first line.
+func (m zohoMode) share(lines []zohoLine, s *zohoSums) {
+	for _, t := range m.shared(lines) {
+		once := taxOf(t.base, t.rate, t.whole, m.inclusive, m.currency)
+		s.tax = s.tax.Add(once.Sub(t.apart))
+		s.taxes[t.first] = s.taxes[t.first].Add(once.Sub(t.apart))
+	}
+}
+
+// sharedTax is one tax of several cells.
+type sharedTax struct {
+	rate, whole, base decimal.Decimal
+	apart             decimal.Decimal // the sum of the cells' taxes, each rounded
+	first             int             // the first line that has it
+	cells             int
+}
+
+// shared are the taxes that several cells have, in order of appearance; there are none where each line is rounded by itself.
+func (m zohoMode) shared(lines []zohoLine) []*sharedTax {
+	if m.perItem {
+		return nil
+	}
+	var order []string
+	taxes := make(map[string]*sharedTax)
+	for _, cell := range m.cells(lines) {
+		l := &lines[cell[0]]
+		if len(l.parts) != len(l.rates) {
+			continue
+		}
+		base, whole := decimal.Zero, decimal.Zero
+		for _, i := range cell {
+			base = base.Add(lines[i].amount)
+		}
+		if m.inclusive {
+			whole = sumOf(l.rates)
+		}
+		for k, rate := range l.rates {
+			key := l.part(k) + "|" + rate.String() + "|" + whole.String()
+			t := taxes[key]
+			if t == nil {
+				t = &sharedTax{rate: rate, whole: whole, first: cell[0]}
+				taxes[key] = t
+				order = append(order, key)
+			}
+			t.base, t.cells = t.base.Add(base), t.cells+1
+			t.apart = t.apart.Add(taxOf(base, rate, whole, m.inclusive, m.currency))
+		}
+	}
+	var out []*sharedTax
+	for _, key := range order {
+		if t := taxes[key]; t.cells > 1 {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // cells are the sets of lines, by index, whose tax is rounded together, in order of appearance.

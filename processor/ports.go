@@ -94,6 +94,7 @@ type Books interface {
 	CreatePayment(ctx context.Context, req *zohobooks.PaymentRequest) (*zohobooks.Payment, error)
 	FindPaymentsByReference(ctx context.Context, ref string) ([]zohobooks.Payment, error)
 	GetPayment(ctx context.Context, id string) (*zohobooks.Payment, error)
+	UpdatePayment(ctx context.Context, id string, req *zohobooks.PaymentRequest) (*zohobooks.Payment, error)
 	ListPayments(ctx context.Context, opts *zohobooks.ListOptions) iter.Seq2[zohobooks.Payment, error]
 	RefundPayment(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListPaymentRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)
@@ -106,6 +107,8 @@ type Books interface {
 	RefundCreditNote(ctx context.Context, id string, req *zohobooks.RefundRequest) (*zohobooks.Refund, error)
 	ListCreditNoteRefunds(ctx context.Context, id string) ([]zohobooks.Refund, error)
 
+	CreateJournal(ctx context.Context, req *zohobooks.JournalRequest) (*zohobooks.Journal, error)
+	FindJournalsByReference(ctx context.Context, ref string) ([]zohobooks.Journal, error)
 	// ExchangeRateOn is zero when Zoho has no rate of that day or before.
 	ExchangeRateOn(ctx context.Context, currencyID, day string) (zohobooks.Amount, error)
 
@@ -148,6 +151,10 @@ const (
 	RoleRefund   Role = "refund"
 	RoleCustomer Role = "customer"
 	RoleCancel   Role = "cancel"
+	// The three below carry the id of the payment that they concern.
+	RoleDispute  Role = "dispute"
+	RoleWon      Role = "won"
+	RoleReversal Role = "reversal"
 )
 
 // ClaimRef names a claim within an organisation.

@@ -278,11 +278,13 @@ type Work struct {
 	pendingSeen bool
 	// adopted are orders found in the books because Redis has no claim of theirs.
 	adopted map[string]*OrderState
-	// paid are payments that this refund needs and that were found in the books.
+	// paid are the keys of payments, and disputes of them, that this record needs and that were found in the books.
 	paid []string
 	// looked says that the books were searched for what this record waits for, lookedLast that this was done when its
 	// time was over.
 	looked, lookedLast bool
+	// advance: the order did not come, and the policy books its money without it.
+	advance bool
 	// refusal of a write of which nothing was found in the books; it's looked for once more.
 	refusal *refusal
 	// invoice is the order's invoice once this delivery has created or found it.
@@ -318,6 +320,8 @@ type attempt struct {
 	prog    progress
 	states  map[string]*OrderState // of the event's orders
 	inDoubt doubt
+	// base is the order's state with an earlier revision finished by this attempt: the claim does not hold it yet.
+	base *OrderState
 	// intended: an intent of this attempt stands in the orders' states.
 	intended bool
 	// rebuilt: an order's state was rebuilt from the books because Redis had none.

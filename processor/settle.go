@@ -132,6 +132,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		f.State = "rejected"
 		a.prog.Doubt, a.prog.Since = a.inDoubt.step, a.inDoubt.since
 		f.Orders = a.withdrawn()
+		if st := a.corrected(); st != nil {
+			f.Data = st.encode()
+		}
 		a.prog.unplan()
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
@@ -194,16 +197,16 @@ func (a *attempt) withdrawn() map[string]OrderUpdate {
 
 // written is an order's state with no more of this event than what the steps say was done.
 func (a *attempt) written(st *OrderState) *OrderState {
-	if a.workflow == WorkflowPayment {
+	if a.ref.Role == RolePayment {
 		return st.withoutPayment(a.ref.ID)
 	}
 	key, plan := a.ref.key(), a.prog.Refund
 	st = st.without(key)
 	if a.prog.Credit != nil {
 		cr := *a.prog.Credit
-		cr.Applied, cr.Refunded = decimal.Zero, decimal.Zero
+		cr.Applied, cr.Further, cr.Refunded = decimal.Zero, nil, decimal.Zero
 		if a.prog.did(stepApply) {
-			cr.Applied = a.prog.Credit.Applied
+			cr.Applied, cr.Further = a.prog.Credit.Applied, a.prog.Credit.Further
 		}
 		if a.prog.did(stepRefund) {
 			cr.Refunded = a.prog.Credit.Refunded
@@ -213,8 +216,10 @@ func (a *attempt) written(st *OrderState) *OrderState {
 	if plan == nil {
 		return st
 	}
-	if plan.FromCancel != nil && a.prog.did(stepRefund) {
-		st = st.withRefundFrom(plan.FromCancelID, key, plan.FromCancel.Amount.Decimal)
+	for _, n := range plan.FromNotes {
+		if a.prog.did(stepNote + ":" + n.NoteID) {
+			st = st.withRefundFrom(n.NoteID, key, n.Request.Amount.Decimal)
+		}
 	}
 	for _, ex := range plan.FromExcess {
 		if a.prog.did(stepExcess + ":" + ex.PaymentDocumentID) {

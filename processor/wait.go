@@ -37,6 +37,10 @@ func (a *attempt) waitFor(ans *ClaimAnswer) *ending {
 			return a.claim()
 		}
 	}
+	if expired && a.advances(ans.WaitingFor) {
+		a.w.advance = true
+		return a.claim()
+	}
 	if expired {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: a.missing(ans)}}
 	}
@@ -63,6 +67,11 @@ func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {
 		ends, err := a.p.progress.Ends(a.intake, topic)
 		if err != nil {
 			return false, a.progressAway()
+		}
+		if rec := a.d.Record; topic == rec.Topic {
+			// It waits for another record of its own topic, which isn't settled beyond this one before it is: what concerns one
+			// order is in one partition, so what came before this one is enough.
+			ends = map[int32]int64{rec.Partition: rec.Offset}
 		}
 		// What came first was found; what's waited for now gets the whole time.
 		if w.ends == nil {
@@ -100,15 +109,33 @@ func (a *attempt) progressAway() *ending {
 func (a *attempt) topicsOf(refs []ClaimRef) []string {
 	var topics []string
 	for _, ref := range refs {
-		if ref.Role == RolePayment {
-			topics = append(topics, a.p.cfg.Topics.Payments...)
-		} else {
+		if ref.Role == RoleOrder {
 			topics = append(topics, a.p.cfg.Topics.Orders...)
+		} else {
+			topics = append(topics, a.p.cfg.Topics.Payments...)
 		}
 	}
 	slices.Sort(topics)
 	return slices.Compact(topics)
 }
+
+// advances says whether the policy books the money without the order that it waits for: on a contact that's there for it. A
+// payment of several orders, and what needs more than an order, waits.
+func (a *attempt) advances(refs []ClaimRef) bool {
+	org := a.tenant.org()
+	if org.Advances != advanceUnapplied || org.AdvanceContact == "" || a.w.advance || len(a.orders) != 1 {
+		return false
+	}
+	for _, ref := range refs {
+		if ref.Role != RoleOrder {
+			return false
+		}
+	}
+	return a.ref.Role == RolePayment || a.ref.Role == RoleRefund
+}
+
+// advanceUnapplied is the policy that books money which no invoice takes.
+const advanceUnapplied = "advance"
 
 // missing says what did not come.
 func (a *attempt) missing(ans *ClaimAnswer) string {

@@ -52,7 +52,18 @@ type Invoice struct {
 	LocationID     string            `json:"location_id"`
 	URL            string            `json:"invoice_url"`
 	LastModified   string            `json:"last_modified_time"`
+	// EInvoice is there where e-invoicing applies.
+	EInvoice EInvoice `json:"einvoice_details"`
 }
+
+// EInvoice is the state of a document at the tax authority's portal.
+type EInvoice struct {
+	// Status is pushed once it's registered (reported by users); what else it says is not known.
+	Status string `json:"status"`
+}
+
+// EInvoicePushed is the status of a registered e-invoice: the document can't be changed or voided any more.
+const EInvoicePushed = "pushed"
 
 // Field is the value of a custom field, and whether it was answered.
 func (i *Invoice) Field(apiName string) (string, bool) {
@@ -71,10 +82,13 @@ type InvoiceRequest struct {
 	IsInclusiveTax bool       `json:"is_inclusive_tax"`
 	LineItems      []LineItem `json:"line_items,omitempty"`
 	Adjustment     Amount     `json:"adjustment,omitzero"`
-	// DiscountType is item_level where a line has a discount: without it Zoho takes its organisation's setting.
+	// Discount is of the whole document, with DiscountType entity_level.
+	Discount Amount `json:"discount,omitzero"`
+	// DiscountType is item_level where a line has a discount, entity_level where the document has: without it Zoho takes
+	// its organisation's setting.
 	DiscountType string `json:"discount_type,omitempty"`
-	// DiscountBeforeTax makes the lines' discounts reduce the taxed amount.
-	DiscountBeforeTax     bool          `json:"is_discount_before_tax,omitempty"`
+	// DiscountBeforeTax says whether discounts reduce the taxed amount; nil: there are none.
+	DiscountBeforeTax     *bool         `json:"is_discount_before_tax,omitempty"`
 	AdjustmentDescription string        `json:"adjustment_description,omitempty"`
 	PlaceOfSupply         string        `json:"place_of_supply,omitempty"`
 	GSTTreatment          string        `json:"gst_treatment,omitempty"`

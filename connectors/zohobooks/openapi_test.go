@@ -295,6 +295,10 @@ func everyCall() map[string]func(ctx context.Context, c *zohobooks.Client) error
 	}
 }
 
+// notKept are the methods of resources whose documents (journals.yml of the same archive) are not kept beside the project; wire_test.go has their
+// requests.
+var notKept = []string{"CreateJournal", "FindJournalsByReference"}
+
 // noCalls are the methods that make no call of the API.
 var noCalls = []string{"Close", "OrganizationID", "RefreshToken", "Reserve", "Token", "TokenExpires", "TryReserve"}
 
@@ -305,7 +309,7 @@ func TestEveryRequestIsAsDocumented(t *testing.T) {
 	typ := reflect.TypeFor[*zohobooks.Client]()
 	for i := range typ.NumMethod() {
 		name := typ.Method(i).Name
-		if _, ok := calls[name]; !ok && !slices.Contains(noCalls, name) {
+		if _, ok := calls[name]; !ok && !slices.Contains(noCalls, name) && !slices.Contains(notKept, name) {
 			t.Errorf("method %s is not held against the documents", name)
 		}
 	}

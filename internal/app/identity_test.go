@@ -35,8 +35,8 @@ func TestTheSameEventTwiceIsOneDocument(t *testing.T) {
 	changed.Notes = "changed without a revision"
 	w.rejected(w.one(changed), "rejected.conflict")
 	changed.Revision = 2
-	w.rejected(w.one(changed), "rejected.unsupported")
-	w.duplicate(w.one(w.again(o)), "same") // the refused revision has not displaced the one that was posted
+	w.posted(w.one(changed))
+	w.duplicate(w.one(w.again(o)), "stale")
 }
 
 func TestADuplicateStaysOneThoughTheMappingIsGone(t *testing.T) {
@@ -89,7 +89,7 @@ func TestWhatIsNotAnEventOfThisCompanyIsRejected(t *testing.T) {
 	w.rejected(w.one(rawOrder{"O5", nil}), "poison.decode")
 	dispute := w.payment("P1", "O4", "433")
 	dispute.Kind = schemas.PaymentDisputed
-	w.rejected(w.one(dispute), "rejected.unsupported")
+	w.rejected(w.one(dispute), "rejected.account")
 	if spent := w.sim.Calls(orgID).Total - calls; spent > 8 { // of the start, perhaps
 		t.Errorf("rejections cost %d calls", spent)
 	}

@@ -178,6 +178,13 @@ func (o *Organization) checkAccounts(p *problems, path string) {
 			p.add(path+".clearing."+key, "", "write "+strings.ToLower(strings.TrimSpace(gateway))+"/"+currency, "gateways are compared in lower case")
 		}
 	}
+	if (o.DisputesAccount != "" || o.ReversalPolicy == "write_off") && !o.Journals {
+		p.add(path+".journals", "", "they are booked by journals: set it, and give the credentials the scope accountants.CREATE",
+			"is off, but disputes_account or reversal_policy: write_off is set")
+	}
+	if o.ReversalPolicy == "write_off" && o.LossesAccount == "" {
+		p.add(path+".losses_account", "", "", "is needed by reversal_policy: write_off")
+	}
 	for _, m := range []struct {
 		at     string
 		values map[string]string

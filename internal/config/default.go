@@ -75,6 +75,8 @@ func DefaultOrganization() Organization {
 		ExchangeRates:      "event",
 		Tolerance:          1,
 		ZeroTotal:          "post",
+		ReversalPolicy:     "reject",
+		Advances:           "wait",
 		LockPolicy:         "reject",
 		DependencyDeadline: time.Hour,
 	}

@@ -54,10 +54,10 @@ func (d *decoder) environment(c *Config, environ []string) {
 }
 
 // foreign says whether a variable only looks like ours: the configuration's file and profile of the command, what
-// Kubernetes sets for a Service named booksync, and what the project's tests are told.
+// Kubernetes sets for a Service named booksync, and what the project's tests are told (BOOKSYNC_TEST_..., BOOKSYNC_VECTORS).
 func foreign(name string) bool {
 	rest := strings.TrimPrefix(name, EnvPrefix)
-	return rest == "CONFIG" || rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_") ||
+	return rest == "CONFIG" || rest == "VECTORS" || rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_") ||
 		strings.HasPrefix(rest, "TEST_")
 }
 

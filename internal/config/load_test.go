@@ -62,7 +62,7 @@ func TestEnvironment(t *testing.T) {
 		"BOOKSYNC_ORGANIZATIONS_ACME_TAXES={vat7: {tax_id: '7', rate: 7}, vat20: {tax_id: '8', rate: 20}}",
 		"BOOKSYNC_ORGANIZATIONS_NEW_SHOP_ID=123",
 		"BOOKSYNC_ORGANIZATIONS_NEW_SHOP_FIELDS_CREDIT_NOTE_KEY=cf_x",
-		"BOOKSYNC_SERVICE_HOST=10.0.0.1", "BOOKSYNC_PORT_8080_TCP=tcp://10.0.0.1:8080", "BOOKSYNC_CONFIG=f",
+		"BOOKSYNC_SERVICE_HOST=10.0.0.1", "BOOKSYNC_PORT_8080_TCP=tcp://10.0.0.1:8080", "BOOKSYNC_CONFIG=f", "BOOKSYNC_VECTORS=/vectors",
 	}, Overrides: map[string]string{"http.listen": "127.0.0.1:0", "kafka.session_timeout": "25s"}}, os.ReadFile)
 	if err != nil {
 		t.Fatal(err)
@@ -128,12 +128,15 @@ func TestEveryProblemIsReportedWithItsPlaceAndAHint(t *testing.T) {
     clearing: {stripe: 1, Stripe/EUR: 2}
     fields: {invoice: {key: booksync}}
     round_off: tidy
+    disputes_account: 9
+    reversal_policy: write_off
     locked_until: 31.3.2026
 `, nil, []string{
 			`acme.id: "abc" is not made of digits`, `acme.time_zone: "Mars/Olympus" is not a known`, "taxes.none: needs either", "taxes.vat.rate: 120 is not a rate",
 			"taxes.z+a: the codes of a combination must be sorted; write a+z", `default_tax: "vta" is not under taxes; did you mean "vat"?`,
 			`line_targets.GODS: "GODS" is not a kind of line; did you mean "GOODS"?`, `line_targets.GOODS/vat2: the tax code "vat2" is not under taxes; did you mean "vat"?`,
-			"line_targets.GOODS/vat2: needs either", "clearing.Stripe/EUR: gateways are compared in lower case; write stripe/EUR", "clearing.stripe: want gateway/CURRENCY", `fields.invoice.key: "booksync" is not a custom field's API name`,
+			"line_targets.GOODS/vat2: needs either", "clearing.Stripe/EUR: gateways are compared in lower case; write stripe/EUR", "clearing.stripe: want gateway/CURRENCY",
+			"journals: is off, but disputes_account or reversal_policy: write_off is set", "losses_account: is needed by reversal_policy: write_off", `fields.invoice.key: "booksync" is not a custom field's API name`,
 			`round_off: "tidy" is not a positive number`, "locked_until: want a day",
 		}},
 		{"a mapping by place", `organizations:

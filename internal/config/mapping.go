@@ -30,6 +30,8 @@ func (o Organization) Mapping(name string) (processor.Organization, error) {
 		DefaultTax: o.DefaultTax, TaxRequired: o.TaxRequired, TaxRounding: o.TaxRounding,
 		Items: o.Items, LineTargets: make(map[string]processor.LineTarget, len(o.LineTargets)),
 		Clearing: o.Clearing, DefaultClearing: o.DefaultClearing, FeeAccount: o.FeeAccount,
+		Advances: o.Advances, AdvanceContact: o.AdvanceContact,
+		Journals: o.Journals, DisputesAccount: o.DisputesAccount, ReversalPolicy: o.ReversalPolicy, LossesAccount: o.LossesAccount,
 		PaymentModes: o.PaymentModes, Locations: o.Locations,
 		Fields: processor.Fields{
 			Contact: processor.EntityFields(o.Fields.Contact), Invoice: processor.EntityFields(o.Fields.Invoice),

@@ -84,6 +84,22 @@ type Organization struct {
 	DefaultClearing string `yaml:"default_clearing"`
 	// Account of gateway fees; empty: an event with a fee is rejected. Default empty.
 	FeeAccount string `yaml:"fee_account"`
+	// Money that no invoice takes (its order does not come, was cancelled, or is paid): `wait` makes it a dead letter after
+	// dependency_deadline, `advance` an unapplied payment that is applied when the order comes. Nobody has confirmed that Zoho
+	// takes payments without invoices. Default wait.
+	Advances string `yaml:"advances" enum:"wait,advance"`
+	// Zoho contact that holds advances whose order, and so whose customer, is not known yet; empty: those wait. Default empty.
+	AdvanceContact string `yaml:"advance_contact"`
+	// Write manual journals, which needs the scope accountants.CREATE: for returned fees, disputes and write-offs. Off: events
+	// that need one are rejected. Default false.
+	Journals bool `yaml:"journals"`
+	// Account that holds what gateways take back while a payment is disputed; empty: disputes are rejected. Default empty.
+	DisputesAccount string `yaml:"disputes_account"`
+	// Payments that were taken back for good (REVERSED, a dispute lost): `reject` them, `write_off` to losses_account, or
+	// `credit` the order as a refund does. Default reject.
+	ReversalPolicy string `yaml:"reversal_policy" enum:"reject,write_off,credit"`
+	// Account of what is written off. Default empty.
+	LossesAccount string `yaml:"losses_account"`
 	// Payment methods of the events and Zoho's payment modes; others are `others`. Default empty.
 	PaymentModes map[string]string `yaml:"payment_modes"`
 	// Locations of the events and Zoho's location ids. Default empty.
@@ -152,8 +168,12 @@ type TaxTarget struct {
 type TaxComponent struct {
 	// Its name in Zoho. Default empty.
 	Name string `yaml:"name"`
+	// Its tax id in Zoho, where it also stands alone or in other groups: Zoho rounds it once over the document. Default empty.
+	TaxID string `yaml:"tax_id"`
 	// Percent. Default 0.
 	Rate decimal.Decimal `yaml:"rate"`
+	// A compound tax, computed on the amount and the group's other taxes together. Default false.
+	Compound bool `yaml:"compound"`
 }
 
 // LineTarget is the item, or the revenue account, that lines are booked on.

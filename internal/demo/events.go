@@ -144,7 +144,7 @@ func (m *maker) story(i int) {
 	if m.percent(shareDisputed) {
 		d := *p
 		d.Kind, d.EventID, d.PaymentID = schemas.PaymentDisputed, m.id("evt"), p.PaymentID+"-dispute"
-		m.emit(&emission{payment: &d, status: schemas.StatusRejected, class: "rejected.unsupported"}, 4)
+		m.emit(&emission{payment: &d, status: schemas.StatusRejected, class: "rejected.account"}, 4)
 	}
 	if m.percent(shareRefunded) {
 		m.refund(o, p)

@@ -40,6 +40,7 @@ type books struct {
 	payments   index[*payment]
 	notes      index[*creditNote]
 	refunds    map[uint64]*refund
+	manual     []*manualJournal
 	fields     map[string][]*fieldDef // by entity
 	locks      []lock
 

@@ -34,6 +34,7 @@ const (
 	FaultEdit         FaultKind = "edit"          // a person changes the total (by Amount, as an adjustment), or Notes, of BusinessID's document
 	FaultDelete       FaultKind = "delete"        // a person deletes BusinessID's document, with what is applied to it
 	FaultVoid         FaultKind = "void"          // a person voids BusinessID's document
+	FaultPush         FaultKind = "push"          // a person pushes BusinessID's invoice to the tax authority's portal
 	FaultDown         FaultKind = "down"          // every connection is closed at once, for For
 )
 
@@ -111,13 +112,15 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 // A state is a kind that lasts or acts by itself instead of befalling single calls.
 func (k FaultKind) state() bool {
 	switch k {
-	case FaultSearchLag, FaultRevokeScope, FaultRevokeTokens, FaultQuota, FaultEdit, FaultDelete, FaultVoid, FaultDown:
+	case FaultSearchLag, FaultRevokeScope, FaultRevokeTokens, FaultQuota, FaultEdit, FaultDelete, FaultVoid, FaultPush, FaultDown:
 		return true
 	}
 	return false
 }
 
-func (k FaultKind) person() bool { return k == FaultEdit || k == FaultDelete || k == FaultVoid }
+func (k FaultKind) person() bool {
+	return k == FaultEdit || k == FaultDelete || k == FaultVoid || k == FaultPush
+}
 
 func (k FaultKind) known() bool {
 	switch k {

@@ -71,7 +71,7 @@ func (x *faults) begin(f *Fault, now time.Time) error {
 	case FaultQuota:
 		x.each(f.Organization, func(b *books) { b.limiter.change(f.DayLimit, f.MinuteLimit, f.Concurrency) })
 		return nil
-	case FaultEdit, FaultDelete, FaultVoid:
+	case FaultEdit, FaultDelete, FaultVoid, FaultPush:
 		var errs []error
 		x.each(f.Organization, func(b *books) {
 			b.mu.Lock()

@@ -41,6 +41,22 @@ func (b *books) canSend(inv *invoice) *failure {
 	return nil
 }
 
+// errPushed: what the portal has can be credited only. Neither code nor message is known.
+var errPushed = refuse(http.StatusBadRequest, codeStatus, "The e-invoice of this invoice has been pushed. It cannot be changed or voided.")
+
+// pushEInvoice registers the invoice at the tax authority's portal, as the organisation's people or its settings do.
+func pushEInvoice(c *call) *failure {
+	inv, f := c.invoice(c.ids[0])
+	if f != nil {
+		return f
+	}
+	if inv.state != invoiceSent {
+		return refuse(http.StatusBadRequest, codeStatus, "Only sent invoices can be pushed.")
+	}
+	inv.pushed, inv.modified = true, c.now
+	return c.say("The e-invoice has been pushed.")
+}
+
 func voidInvoice(c *call) *failure {
 	inv, f := c.invoice(c.ids[0])
 	if f != nil {
@@ -48,6 +64,9 @@ func voidInvoice(c *call) *failure {
 	}
 	if f := c.org.locked(inv.date); f != nil {
 		return f
+	}
+	if inv.pushed {
+		return errPushed
 	}
 	c.org.cancelInvoice(inv, c.now)
 	return c.say("Invoice status has been changed to Void.")
@@ -317,6 +336,8 @@ func (b *books) personInvoice(f *Fault, inv *invoice) error {
 	switch f.Kind {
 	case FaultVoid:
 		b.cancelInvoice(inv, now)
+	case FaultPush:
+		inv.pushed = true
 	case FaultDelete:
 		b.release(inv)
 		b.removeInvoice(inv)

@@ -28,6 +28,7 @@ type invoice struct {
 	termsLabel string
 	issued     string // the day it left draft
 	emailed    bool
+	pushed     bool // its e-invoice is registered
 	writtenOff decimal.Decimal
 	balance    decimal.Decimal // of a draft or void invoice its total, as recorded
 	openBase   decimal.Decimal // what of its receivable is open, base currency
@@ -235,6 +236,8 @@ func changeInvoice(c *call, inv *invoice) *failure {
 	money := c.body.touchesMoney()
 	paid := inv.state == invoiceSent && inv.balance.IsZero() && len(inv.applied) > 0
 	switch customer := c.body.id("customer_id"); {
+	case inv.pushed && money:
+		return errPushed
 	case (inv.state == invoiceVoid || paid) && money:
 		return refuse(http.StatusBadRequest, codeStatus, "Paid and void invoices cannot be modified.")
 	case customer != 0 && customer != inv.customer.id && len(inv.applied) > 0:

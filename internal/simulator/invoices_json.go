@@ -64,6 +64,12 @@ func (b *books) writeInvoice(w *writer, inv *invoice, today string) {
 	w.str("due_date", inv.dueDate)
 	w.str("email", inv.customer.primary().email)
 	w.raw(invoiceFixed)
+	if inv.pushed {
+		w.object("einvoice_details")
+		w.str("status", "pushed")
+		w.str("status_formatted", "Pushed")
+		w.close()
+	}
 	status := inv.status(today)
 	w.str("status", status)
 	w.str("current_sub_status", status)

@@ -17,6 +17,7 @@ type Ledger struct {
 	Payments     []LedgerDocument `json:"payments"`
 	CreditNotes  []LedgerDocument `json:"creditnotes"`
 	Refunds      []LedgerDocument `json:"refunds"`
+	Journals     []LedgerDocument `json:"journals,omitempty"` // manual ones
 	Journal      []LedgerEntry    `json:"journal"`
 	TrialBalance []LedgerAccount  `json:"trial_balance"` // accounts with a movement, by name
 	Sum          decimal.Decimal  `json:"sum"`           // of the trial balance
@@ -39,7 +40,7 @@ type LedgerContact struct {
 
 // LedgerDocument is an invoice, payment, credit note or refund. What a kind does not have stays empty.
 type LedgerDocument struct {
-	Type         string            `json:"type"` // invoice, payment, creditnote, refund
+	Type         string            `json:"type"` // invoice, payment, creditnote, refund, journal
 	ID           string            `json:"id"`
 	Number       string            `json:"number,omitempty"`
 	BusinessID   string            `json:"business_id"` // the unique custom field's value; of a refund its parent's
@@ -177,6 +178,12 @@ func (s *Simulator) Ledger(org string) Ledger {
 		for _, r := range n.refunds {
 			l.Refunds = append(l.Refunds, b.ledgerRefund(r, &n.record, n.currency))
 		}
+	}
+	for _, j := range b.manual {
+		l.Journals = append(l.Journals, LedgerDocument{
+			Type: "journal", ID: utoa(j.id), Number: itoa(j.number), Reference: j.reference, Date: j.date, Currency: j.currency.Code, ExchangeRate: j.rate,
+			Total: j.total, BaseTotal: b.inBase(j.total, j.rate), Notes: j.notes, Status: map[bool]string{true: "draft", false: "published"}[j.draft],
+		})
 	}
 	b.ledgerJournal(&l)
 	return l

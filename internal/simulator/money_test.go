@@ -112,6 +112,41 @@ func TestMoney(t *testing.T) {
 			want: want{"total": "100", "exchange_rate": "1", "bcy_total": "100"},
 		},
 		{
+			name: "a compound tax within its price",
+			body: `"is_inclusive_tax":true,"line_items":[{"name":"x","rate":115.5,"tax_id":"{COMPOUND}"}]`,
+			want: want{"taxes.0.tax_amount": "10", "taxes.1.tax_amount": "5.5", "sub_total": "100", "total": "115.5"},
+		},
+		{
+			name: "prices that include tax, rounded on each line", switches: Switches{ItemLevelTax: true},
+			body: `"is_inclusive_tax":true,"line_items":[{"name":"a","rate":0.11,"tax_id":"{T10}"},{"name":"b","rate":0.06,"tax_id":"{T10}"},{"name":"c","rate":0.06,"tax_id":"{T10}"}]`,
+			want: want{"total": "0.23", "tax_total": "0.03", "sub_total": "0.2"},
+		},
+		{
+			name: "prices that include tax, rounded once",
+			body: `"is_inclusive_tax":true,"line_items":[{"name":"a","rate":0.11,"tax_id":"{T10}"},{"name":"b","rate":0.06,"tax_id":"{T10}"},{"name":"c","rate":0.06,"tax_id":"{T10}"}]`,
+			want: want{"total": "0.23", "tax_total": "0.02", "sub_total": "0.21"},
+		},
+		{
+			name: "a tax that stands alone and in a group is one tax",
+			body: `"line_items":[{"name":"a","rate":0.05,"tax_id":"{C9}"},{"name":"b","rate":0.05,"tax_id":"{G18}"}]`,
+			want: want{"taxes.0.tax_amount": "0.01", "taxes.1.tax_amount": "0", "tax_total": "0.01", "total": "0.11"},
+		},
+		{
+			name: "negative lines, where they are taken", switches: Switches{AcceptNegativeRates: true},
+			body: `"line_items":[{"name":"a","rate":10,"tax_id":"{T10}"},{"name":"b","rate":-0.05,"tax_id":"{T10}"}]`,
+			want: want{"sub_total": "9.95", "tax_total": "1", "total": "10.95"},
+		},
+		{
+			name: "negative lines, each rounded away from zero", switches: Switches{AcceptNegativeRates: true, ItemLevelTax: true},
+			body: `"line_items":[{"name":"a","rate":10,"tax_id":"{T10}"},{"name":"b","rate":-0.05,"tax_id":"{T10}"}]`,
+			want: want{"line_items.1.line_item_taxes.0.tax_amount": "-0.01", "tax_total": "0.99", "total": "10.94"},
+		},
+		{
+			name: "unidades de fomento have four digits", org: func(o *Org) { o.Currencies = append(o.Currencies, Currency{Code: "CLF", Precision: 4}) },
+			body: `"currency_id":"{CLF}","exchange_rate":40,"line_items":[{"name":"x","rate":1.00005,"tax_id":"{T19}"}]`,
+			want: want{"line_items.0.item_total": "1.0001", "tax_total": "0.19", "total": "1.1901", "bcy_total": "47.6"},
+		},
+		{
 			name: "rates keep their digits",
 			body: `"line_items":[{"name":"x","rate":0.123456,"quantity":1000}]`,
 			want: want{"total": "123.46", "line_items.0.rate": "0.123456"},

@@ -56,6 +56,7 @@ func apiRoutes() []*route {
 			func(c *call, inv *invoice) { c.org.cancelInvoice(inv, c.now) }, "The selected invoices have been marked as void.")}},
 		{template: "/invoices/{id}/status/sent", scope: "invoices", methods: m{post: markSent}},
 		{template: "/invoices/{id}/status/void", scope: "invoices", methods: m{post: voidInvoice}},
+		{template: "/invoices/{id}/einvoice/push", scope: "invoices", methods: m{post: pushEInvoice}},
 		{template: "/invoices/{id}/status/draft", scope: "invoices", methods: m{post: markDraft}},
 		{template: "/invoices/{id}/email", scope: "invoices", methods: m{post: emailInvoice}},
 		{template: "/invoices/{id}/payments", scope: "invoices", methods: m{get: listInvoicePayments}},
@@ -71,6 +72,8 @@ func apiRoutes() []*route {
 		{template: "/customerpayments/{id}/refunds", scope: "customerpayments", methods: m{get: listPaymentRefunds, post: refundPayment}},
 		{template: "/customerpayments/{id}/refunds/{sub}", scope: "customerpayments", methods: m{get: getRefund, remove: deleteRefund}},
 		{template: "/customerpayment/{id}/customfields", scope: "customerpayments", methods: m{put: paymentFields}},
+
+		{template: "/journals", scope: "accountants", methods: m{get: listJournals, post: createJournal}},
 
 		{template: "/creditnotes", scope: "creditnotes", methods: m{get: noteList.list, post: createNote,
 			put: upsert(EntityCreditNote, func(b *books) *index[*creditNote] { return &b.notes }, createNote, changeNote, "Credit Note")}},

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shopspring/decimal"
 )
 
 // schema lists the fields of a request. A field that is not listed, or is listed for other editions, is refused with
@@ -129,7 +131,7 @@ func isNumber(s string) bool {
 	if len(s) > 40 || strings.ContainsAny(s, "eEnNiIxXpP_") {
 		return false
 	}
-	_, err := strconv.ParseFloat(s, 64)
+	_, err := decimal.NewFromString(s)
 	return err == nil
 }
 
@@ -296,6 +298,39 @@ var (
 		exchange_rate number
 		from_account_id id
 		description text`, nil)
+
+	journalSchema = newSchema(`
+		journal_date date
+		reference_number text
+		notes text
+		journal_type text
+		vat_treatment text @uk,eu
+		include_in_vat_return bool @uk,eu
+		is_bas_adjustment bool @au
+		exchange_rate number
+		tax_exemption_code text @in,us,au,ca
+		tax_exemption_type text @in,us,au,ca
+		status text
+		currency_id id
+		location_id id
+		product_type text @uk
+		custom_fields any
+		tags any
+		line_items list =leg`, map[string]schema{"leg": newSchema(`
+			account_id id
+			customer_id id
+			line_id id
+			description text
+			tax_exemption_id id @in,us,au,ca,mx
+			tax_authority_id id @us,au,ca,mx
+			tax_id id
+			amount number
+			debit_or_credit text
+			acquisition_vat_id id @uk
+			reverse_charge_vat_id id @uk
+			location_id id
+			tags any
+			project_id id`, nil)})
 
 	applySchema = newSchema(`
 		invoices list =applied

@@ -4,45 +4,22 @@ import (
 	"encoding/csv"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/shopspring/decimal"
 	"go.uber.org/goleak"
+
+	"github.com/booksync/booksync/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
 
-// shared finds the reference material beside the project; tests without it are skipped.
-func shared(t *testing.T, path string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Skip("no go.mod above the test's folder")
-		}
-		dir = parent
-	}
-	full := filepath.Join(dir, "..", "shared", path)
-	if _, err := os.Stat(full); err != nil {
-		t.Skipf("reference material is not there: %v", err)
-	}
-	return full
-}
-
 func TestMinorUnitIsISO4217(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open(shared(t, "vectors/currency/iso4217-codes-all.csv"))
+	f, err := os.Open(testkit.Vectors(t, "currency", "iso4217-codes-all.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}

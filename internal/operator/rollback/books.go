@@ -70,6 +70,9 @@ func (v *view) steps() []Step {
 // read looks at every document that goes, and at those that stay if something under them goes.
 func (v *view) read(ctx context.Context) error {
 	byType := make(map[string][]*Posted)
+	if err := reversible(v.group); err != nil {
+		return err
+	}
 	for _, p := range v.group.Outcomes {
 		for _, d := range p.Documents {
 			if d.Type == docRefund || d.Type == docPaymentRefund {
@@ -105,8 +108,30 @@ func (v *view) read(ctx context.Context) error {
 	return each(docInvoice, v.invoice)
 }
 
+// reversible refuses what only a person can take back: journals, which have no key, and an order of several revisions, whose
+// documents rest on each other.
+func reversible(g *Group) error {
+	revised := slices.ContainsFunc(g.Kept, func(d schemas.Document) bool { return d.Type == docInvoice })
+	for _, p := range g.Outcomes {
+		for _, d := range p.Documents {
+			if d.Type == docJournal {
+				return blocked("%s %s wrote the journal %s: take it back by hand", p.Workflow, p.BusinessID, d.Number)
+			}
+		}
+		if p.Workflow != string(processor.WorkflowOrder) || len(p.Documents) == 0 || refOf(p).Role == processor.RoleCancel && len(p.Documents) == 1 {
+			continue
+		}
+		if revised {
+			return blocked("order %s was changed by revision %d and others after it was posted: take its documents back by hand", p.BusinessID, p.Revision)
+		}
+		revised = true
+	}
+	return nil
+}
+
 // Types of documents in outcomes.
 const (
+	docJournal       = "journal"
 	docInvoice       = "invoice"
 	docPayment       = "customer_payment"
 	docCreditNote    = "credit_note"

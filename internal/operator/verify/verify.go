@@ -39,7 +39,7 @@ type Options struct {
 type Leg struct {
 	Name    string        `json:"name"`
 	Took    time.Duration `json:"-"`
-	Seconds float64       `json:"seconds"`
+	Seconds float64       `json:"seconds"`         //nolint:forbidigo // no money: how long it took
 	Result  string        `json:"result"`          // ok, failed or skipped
 	Why     string        `json:"why,omitempty"`   // of a failed one
 	Calls   int64         `json:"calls,omitempty"` // of Zoho Books, by the service
@@ -152,7 +152,7 @@ func (v *verification) leg(ctx context.Context, name string, do func(context.Con
 	v.calls = 0
 	err := do(ctx)
 	l := Leg{Name: name, Took: time.Since(started), Result: "ok", Calls: v.calls}
-	l.Seconds = float64(l.Took.Milliseconds()) / 1000
+	l.Seconds = float64(l.Took.Milliseconds()) / 1000 //nolint:forbidigo // no money: how long it took
 	var f *finding
 	if err != nil {
 		l.Result, l.Why, v.report.OK = "failed", err.Error(), false
