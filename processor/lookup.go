@@ -213,6 +213,16 @@ func (a *attempt) listFurther(orderID string, c *OrderState) error {
 	return nil
 }
 
+// paidBy says whether a payment's list row may concern the order: it names one of its invoices, or holds money that no invoice
+// took. Only those are read whole.
+func (s *OrderState) paidBy(row *zohobooks.Payment) bool {
+	if row.UnusedAmount.Sign() > 0 {
+		return true
+	}
+	numbers := strings.FieldsFunc(row.InvoiceNumbers, func(r rune) bool { return r == ',' || r == ' ' })
+	return slices.ContainsFunc(s.living(), func(inv *InvoiceState) bool { return slices.Contains(numbers, inv.Number) })
+}
+
 func (a *attempt) listPayments(orderID string, c *OrderState) error {
 	fields, books := a.tenant.org().Fields.Payment, a.tenant.books
 	var rows []zohobooks.Payment
@@ -223,7 +233,7 @@ func (a *attempt) listPayments(orderID string, c *OrderState) error {
 		return err
 	}
 	for i := range rows {
-		p, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID, fields.Origin, rows[i].PaymentID, books.GetPayment)
+		p, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID && c.paidBy(&rows[i]), fields.Origin, rows[i].PaymentID, books.GetPayment)
 		if err != nil {
 			return err
 		}
@@ -261,7 +271,8 @@ func (a *attempt) listCredits(orderID string, c *OrderState) error {
 		return err
 	}
 	for i := range rows {
-		n, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID, fields.Origin, rows[i].CreditNoteID, books.GetCreditNote)
+		// Nothing is credited before it's invoiced.
+		n, err := whole(a, &rows[i], rows[i].CustomerID == c.ContactID && (rows[i].Date == "" || rows[i].Date >= c.Invoice.Date), fields.Origin, rows[i].CreditNoteID, books.GetCreditNote)
 		if err != nil {
 			return err
 		}
