@@ -72,6 +72,8 @@ type Codec interface {
 type Books interface {
 	// Reserve waits until the budget grants one call, which the next method called with the reservation's context spends.
 	Reserve(ctx context.Context) (*zohobooks.Reservation, error)
+	// TryReserve is nil where the call would have to wait.
+	TryReserve(ctx context.Context) *zohobooks.Reservation
 
 	CreateContact(ctx context.Context, req *zohobooks.ContactRequest) (*zohobooks.Contact, error)
 	UpdateContact(ctx context.Context, id string, req *zohobooks.ContactRequest) (*zohobooks.Contact, error)
@@ -83,6 +85,7 @@ type Books interface {
 	UpdateInvoice(ctx context.Context, id string, req *zohobooks.InvoiceRequest) (*zohobooks.Invoice, error)
 	UpdateInvoiceCustomFields(ctx context.Context, id string, fields []zohobooks.CustomField) error
 	GetInvoice(ctx context.Context, id string) (*zohobooks.Invoice, error)
+	FindInvoicesByReference(ctx context.Context, reference string) ([]zohobooks.Invoice, error)
 	FindInvoicesByCustomField(ctx context.Context, field, value string) ([]zohobooks.Invoice, error)
 	MarkInvoiceSent(ctx context.Context, id string) error
 	MarkInvoicesSent(ctx context.Context, ids []string) error
@@ -170,6 +173,9 @@ type ClaimRequest struct {
 	ListPending  bool
 	Lease        time.Duration
 	EpochID      string
+	// Step, if not empty, is marked as sending with Steps where the claim is taken and holds nothing, as Sending would.
+	Step  string
+	Steps []byte
 }
 
 // ClaimState is what a claim request found.
@@ -197,6 +203,8 @@ type ClaimAnswer struct {
 	Now        time.Time // the store's clock
 	WaitingFor []ClaimRef
 	Pending    []string
+	// Marked: the request's Step is marked; the entry shows the claim without it.
+	Marked bool
 }
 
 // ClaimEntry is what a claim holds.

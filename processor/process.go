@@ -226,6 +226,7 @@ func (p *Processor) Close() {
 func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
 	a := p.begin(ctx, d)
 	defer a.stopRenewing()
+	defer a.dropAdvance()
 
 	end := a.heldUnread()
 	if end == nil {
@@ -236,6 +237,9 @@ func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
 	}
 	if end == nil {
 		a.check()
+		if a.inShadow() {
+			return a.settle(a.shadow())
+		}
 		end = a.claim()
 	}
 	if end == nil {
@@ -253,6 +257,7 @@ type ending struct {
 	park      *Park
 	lost      bool // the claim was taken by somebody else: back to the claim step
 	released  bool // the partition is leaving
+	shadow    *shadowed
 }
 
 // Work is what one attempt of a delivery leaves to the next.
@@ -301,8 +306,10 @@ type attempt struct {
 	start  time.Time
 
 	counter *zohobooks.Counter
-	refused *Rejection // the check's; kept until the claim is known
-	sheet   *sheet     // the order as the check laid it out; nil for what has none
+	reads   zohobooks.Class // of look-ups
+	refused *Rejection      // the check's; kept until the claim is known
+	sheet   *sheet          // the order as the check laid it out; nil for what has none
+	advance *advance
 	handle  *ClaimHandle
 	renewal *renewal
 	epoch   *Epoch
@@ -332,7 +339,7 @@ func (p *Processor) begin(ctx context.Context, d *Delivery) *attempt {
 	if d.Work == nil {
 		d.Work = &Work{firstSeen: now}
 	}
-	a := &attempt{p: p, d: d, w: d.Work, start: now, event: d.Work.event}
+	a := &attempt{p: p, d: d, w: d.Work, start: now, event: d.Work.event, reads: zohobooks.ClassLookUp}
 	a.w.tries++
 	a.ctx, a.counter = zohobooks.CountCalls(zohobooks.WithGuard(ctx, a.mayWrite))
 	a.intake = intakeContext{Context: a.ctx, leaving: d.Leaving}

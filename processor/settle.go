@@ -54,6 +54,8 @@ func (a *attempt) settle(end *ending) Verdict {
 		return a.publish(out, nil, nil)
 	case end.reject != nil:
 		return a.rejected(end.reject)
+	case end.shadow != nil:
+		return a.publish(a.shadowOutcome(end.shadow), nil, nil)
 	case end.lost:
 		a.giveBack() // leases of orders that nobody took
 		return Verdict{Park: &Park{Until: a.p.clock.Now(), Reason: parkBusy}}

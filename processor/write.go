@@ -23,6 +23,10 @@ func (e *storeError) Unwrap() error { return e.err }
 // data as they will be if it succeeds, so that others who plan on the same order count it), and calls. The budget comes
 // first: a step that waits for its turn is not in doubt.
 func (a *attempt) write(step string, intents map[string]*OrderState, call func(ctx context.Context) error) error {
+	if r := a.advanced(step); r != nil {
+		defer r.Release()
+		return a.leave(step, r, call)
+	}
 	r, err := a.reserve(a.class)
 	if err != nil {
 		return err
@@ -42,10 +46,15 @@ func (a *attempt) write(step string, intents map[string]*OrderState, call func(c
 	if err := a.p.claims.Sending(a.ctx, a.handle, step, a.prog.encode(), orders); err != nil {
 		return &storeError{err}
 	}
+	return a.leave(step, r, call)
+}
+
+// leave makes the call of a step that is marked.
+func (a *attempt) leave(step string, r *zohobooks.Reservation, call func(ctx context.Context) error) error {
 	before := a.inDoubt
 	a.wrote, a.answered = true, false
 	a.inDoubt = doubt{step: step, since: a.p.clock.Now()}
-	err = call(r.Attach(a.ctx))
+	err := call(r.Attach(a.ctx))
 	if err == nil {
 		a.went(true)
 	}
@@ -65,9 +74,9 @@ func (a *attempt) went(wrote bool) {
 	a.tenant.gate.answered(wrote)
 }
 
-// read makes one reading call: a look-up comes before orders in the budget.
+// read makes one reading call: a look-up comes before orders in the budget, unless it's a shadow's.
 func (a *attempt) read(call func(ctx context.Context) error) error {
-	r, err := a.reserve(zohobooks.ClassLookUp)
+	r, err := a.reserve(a.reads)
 	if err != nil {
 		return err
 	}

@@ -121,6 +121,11 @@ func (c *Codec) DecodeAudit(ctx context.Context, value []byte, headers []kgo.Rec
 	return decode(ctx, c, KindAudit, value, headers, readAudit)
 }
 
+// DecodeReconciliation is DecodeOrder for reconciliations.
+func (c *Codec) DecodeReconciliation(ctx context.Context, value []byte, headers []kgo.RecordHeader) (*Reconciliation, Meta, error) {
+	return decode(ctx, c, KindReconciliation, value, headers, readReconciliation)
+}
+
 func decode[T any](ctx context.Context, c *Codec, kind Kind, value []byte, headers []kgo.RecordHeader, read func(*row) *T) (*T, Meta, error) {
 	if len(value) > c.maxBytes {
 		return nil, Meta{}, bad("the value has %d bytes, at most %d are decoded", len(value), c.maxBytes)
@@ -246,6 +251,11 @@ func (c *Codec) EncodeOutcome(ctx context.Context, topic string, v *Outcome) ([]
 // EncodeAudit is EncodeOrder for audit entries.
 func (c *Codec) EncodeAudit(ctx context.Context, topic string, v *AuditEntry) ([]byte, error) {
 	return encode(ctx, c, topic, KindAudit, v, (*encoder).audit)
+}
+
+// EncodeReconciliation is EncodeOrder for reconciliations.
+func (c *Codec) EncodeReconciliation(ctx context.Context, topic string, v *Reconciliation) ([]byte, error) {
+	return encode(ctx, c, topic, KindReconciliation, v, (*encoder).reconciliation)
 }
 
 func encode[T any](ctx context.Context, c *Codec, topic string, kind Kind, v *T, write func(*encoder, *T) map[string]any) ([]byte, error) {

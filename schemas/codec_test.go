@@ -56,6 +56,7 @@ func roundTrips() []roundTrip {
 		roundTripOf(KindCustomer, sampleCustomer(), (*Codec).EncodeCustomer, (*Codec).DecodeCustomer, CustomerToJSON, CustomerFromJSON),
 		roundTripOf(KindOutcome, sampleOutcome(), (*Codec).EncodeOutcome, (*Codec).DecodeOutcome, OutcomeToJSON, OutcomeFromJSON),
 		roundTripOf(KindAudit, sampleAudit(), (*Codec).EncodeAudit, (*Codec).DecodeAudit, AuditToJSON, AuditFromJSON),
+		roundTripOf(KindReconciliation, sampleReconciliation(), (*Codec).EncodeReconciliation, (*Codec).DecodeReconciliation, ReconciliationToJSON, ReconciliationFromJSON),
 	}
 }
 

@@ -140,6 +140,11 @@ func oldRecord(kind Kind) any {
 			Posted: decimal.NewNullDecimal(dec("12.5")), Calls: 2, Error: &Failure{Class: ClassDecode, Message: "broken"},
 			Timings: Timings{Queued: 1, Called: 2, Total: 3}, Version: "0.0.9", ConfigHash: "abc", SettledAt: exact,
 		}
+	case KindReconciliation:
+		return &Reconciliation{
+			ReconciliationID: "r-1", Organization: "acme-eu", Since: "2025-03-01", Until: "2025-03-31", StartedAt: exact, Counts: map[string]int64{"matched": 3},
+			Exceptions: []Discrepancy{{ID: "x", Status: "missing_in_books", Workflow: "order", BusinessID: "O-1", Message: "m"}}, Version: "0.0.9",
+		}
 	default:
 		return &AuditEntry{
 			AuditID: "a-1", At: exact, Actor: "sre", Action: "discard", Organization: "acme-eu", Reason: "test", Counts: map[string]int64{"discarded": 3}, Version: "0.0.9",

@@ -35,6 +35,11 @@ func OutcomeFromJSON(text []byte) (*Outcome, error) { return fromJSON(KindOutcom
 // AuditFromJSON is OrderFromJSON for audit entries.
 func AuditFromJSON(text []byte) (*AuditEntry, error) { return fromJSON(KindAudit, text, readAudit) }
 
+// ReconciliationFromJSON is OrderFromJSON for reconciliations.
+func ReconciliationFromJSON(text []byte) (*Reconciliation, error) {
+	return fromJSON(KindReconciliation, text, readReconciliation)
+}
+
 // OrderToJSON writes an order as one line: every field of order.avsc in its order, decimals as strings, instants in
 // RFC 3339. It refuses what encoding refuses.
 func OrderToJSON(v *Order) ([]byte, error) { return toJSON(KindOrder, v, (*encoder).order) }
@@ -53,6 +58,11 @@ func OutcomeToJSON(v *Outcome) ([]byte, error) { return toJSON(KindOutcome, v, (
 
 // AuditToJSON is OrderToJSON for audit entries.
 func AuditToJSON(v *AuditEntry) ([]byte, error) { return toJSON(KindAudit, v, (*encoder).audit) }
+
+// ReconciliationToJSON is OrderToJSON for reconciliations.
+func ReconciliationToJSON(v *Reconciliation) ([]byte, error) {
+	return toJSON(KindReconciliation, v, (*encoder).reconciliation)
+}
 
 func fromJSON[T any](kind Kind, text []byte, read func(*row) *T) (*T, error) {
 	if len(text) > DefaultMaxBytes {

@@ -13,17 +13,18 @@ type Kind string
 
 // The kinds, one .avsc file each.
 const (
-	KindOrder    Kind = "order"
-	KindPayment  Kind = "payment"
-	KindRefund   Kind = "refund"
-	KindCustomer Kind = "customer"
-	KindOutcome  Kind = "outcome"
-	KindAudit    Kind = "audit"
+	KindOrder          Kind = "order"
+	KindPayment        Kind = "payment"
+	KindRefund         Kind = "refund"
+	KindCustomer       Kind = "customer"
+	KindOutcome        Kind = "outcome"
+	KindAudit          Kind = "audit"
+	KindReconciliation Kind = "reconciliation"
 )
 
 // Kinds returns every kind.
 func Kinds() []Kind {
-	return []Kind{KindOrder, KindPayment, KindRefund, KindCustomer, KindOutcome, KindAudit}
+	return []Kind{KindOrder, KindPayment, KindRefund, KindCustomer, KindOutcome, KindAudit, KindReconciliation}
 }
 
 //go:embed *.avsc past

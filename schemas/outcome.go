@@ -41,8 +41,23 @@ type Outcome struct {
 	Timings      Timings
 	TraceID      string
 	Version      string
-	ConfigHash   string // of the organisation's mapping in force
+	ConfigHash   string  // of the organisation's mapping in force
+	Shadow       *Shadow // of a SHADOW outcome; nil for all others
 	SettledAt    time.Time
+}
+
+// Shadow is what booksync would have done with a record in shadow mode, and how that differs from the books.
+type Shadow struct {
+	Plan        string     // the requests as a JSON list; "" when it would have rejected, or the list is too long
+	Found       []Document // what the books hold under the record's key or reference
+	Differences []ShadowDifference
+}
+
+// ShadowDifference is one field that differs.
+type ShadowDifference struct {
+	Field   string // such as invoice.total or invoice.lines[2].tax_id
+	Planned string // what booksync would have written
+	Found   string // what the books hold
 }
 
 // Source is where a record came from.

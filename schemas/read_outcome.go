@@ -24,8 +24,36 @@ func readOutcome(r *row) *Outcome {
 		TraceID:      r.str("trace_id"),
 		Version:      r.str("version"),
 		ConfigHash:   r.str("config_hash"),
+		Shadow:       r.shadow("shadow"),
 		SettledAt:    r.instant("settled_at"),
 	}
+}
+
+func (r *row) shadow(name string) *Shadow {
+	s, ok := r.object(name)
+	if !ok {
+		return nil
+	}
+	defer s.done()
+	return &Shadow{Plan: s.str("plan"), Found: s.documents("found"), Differences: s.differences("differences")}
+}
+
+func (r *row) differences(name string) []ShadowDifference {
+	items, s := r.array(name)
+	if len(items) == 0 {
+		return nil
+	}
+	defer r.d.pop()
+	out := make([]ShadowDifference, len(items))
+	for i := range items {
+		d, ok := r.d.item(items, i, s)
+		if !ok {
+			return nil
+		}
+		out[i] = ShadowDifference{Field: d.str("field"), Planned: d.str("planned"), Found: d.str("found")}
+		d.done()
+	}
+	return out
 }
 
 func (r *row) source(name string) Source {

@@ -89,3 +89,16 @@ func sampleAudit() *AuditEntry {
 		Reason: "Zoho was down", Counts: map[string]int64{"replayed": 12, "skipped": 1}, Details: map[string]string{"ticket": "OPS-9"}, Version: "0.1.0",
 	}
 }
+
+func sampleReconciliation() *Reconciliation {
+	return &Reconciliation{
+		ReconciliationID: "r-1", Organization: "acme-eu", Since: "2025-03-01", Until: "2025-03-31", StartedAt: noon, Duration: 4200, Calls: 17,
+		StartedBy: "schedule", Counts: map[string]int64{"matched": 1200, "amount_mismatch": 1}, NotOurs: 3,
+		Sums: []DaySum{{Day: "2025-03-14", Workflow: "order", Currency: "EUR", Events: dec("1469.13"), Outcomes: dec("1469.13"), Books: dec("1469.12")}},
+		Exceptions: []Discrepancy{{
+			ID: "order:O-1001~1a2b3c4d", Status: "amount_mismatch", Workflow: "order", BusinessID: "O-1001", OrderID: "O-1001", Day: "2025-03-14",
+			Currency: "EUR", DocumentID: "460000000026049", Events: null("1469.13"), Outcomes: null("1469.13"), Books: null("1469.12"), Message: "total",
+		}},
+		LeftOut: 2, Version: "0.1.0",
+	}
+}

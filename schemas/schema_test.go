@@ -62,7 +62,8 @@ func TestFingerprintsAreThoseOfTheRecordsOutThere(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[Kind]string{
 		KindOrder: "8865a562d38bb073", KindPayment: "de2e6d88a26087ff", KindRefund: "6aa93878dbf5de8d",
-		KindCustomer: "fd6b835045849cea", KindOutcome: "01334d1590bfee7f", KindAudit: "3e16fe28811fd92b",
+		KindCustomer: "fd6b835045849cea", KindOutcome: "9d41cd83b090dffe", KindAudit: "3e16fe28811fd92b",
+		KindReconciliation: "417ab61c042c194b",
 	} {
 		w := ownOf(kind).writer
 		if w.name != want {

@@ -31,6 +31,11 @@ const (
 	shapeInvoiceAfter
 	shapeFailure
 	shapeTimings
+	shapeShadow
+	shapeShadowDifference
+	shapeReconciliation
+	shapeDaySum
+	shapeDiscrepancy
 	shapes // how many
 )
 

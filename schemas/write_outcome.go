@@ -24,8 +24,29 @@ func (e *encoder) outcome(v *Outcome) map[string]any {
 	m["trace_id"] = e.opt("trace_id", v.TraceID)
 	m["version"] = e.str("version", v.Version)
 	m["config_hash"] = e.str("config_hash", v.ConfigHash)
+	m["shadow"] = e.shadow("shadow", v.Shadow)
 	m["settled_at"] = e.instant("settled_at", v.SettledAt)
 	return m
+}
+
+func (e *encoder) shadow(name string, v *Shadow) any {
+	if v == nil {
+		return nil
+	}
+	e.push(name)
+	defer e.pop()
+	differences := make([]any, len(v.Differences))
+	for i := range v.Differences {
+		d := &v.Differences[i]
+		m := e.lend(shapeShadowDifference)
+		m["field"], m["planned"], m["found"] = e.text(d.Field), e.text(d.Planned), e.text(d.Found)
+		differences[i] = m
+	}
+	m := e.lend(shapeShadow)
+	m["plan"] = e.text(v.Plan)
+	m["found"] = e.documents("found", v.Found)
+	m["differences"] = differences
+	return e.wrap(shapeBranch, e.branch("Shadow"), m)
 }
 
 func (e *encoder) source(name string, v *Source) any {

@@ -42,6 +42,8 @@ var (
 	unleaseLua string
 	//go:embed switches.lua
 	switchesLua string
+	//go:embed report.lua
+	reportLua string
 )
 
 var (
@@ -57,8 +59,9 @@ var (
 	pauseScript    = newScript("pause", pauseLua)
 	unleaseScript  = newScript("unlease", unleaseLua)
 	switchesScript = newScript("switches", switchesLua)
+	reportScript   = newScript("report", reportLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript}
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript, reportScript}
 )
 
 // script is a Lua script that the server knows by its hash.

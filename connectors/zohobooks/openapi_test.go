@@ -276,7 +276,7 @@ func everyCall() map[string]func(ctx context.Context, c *zohobooks.Client) error
 }
 
 // noCalls are the methods that make no call of the API.
-var noCalls = []string{"Close", "OrganizationID", "RefreshToken", "Reserve", "Token", "TokenExpires"}
+var noCalls = []string{"Close", "OrganizationID", "RefreshToken", "Reserve", "Token", "TokenExpires", "TryReserve"}
 
 func TestEveryRequestIsAsDocumented(t *testing.T) {
 	t.Parallel()

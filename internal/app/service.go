@@ -121,6 +121,11 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 		return err
 	}
 	defer stopHTTP()
+	stopReporting, err := s.reporting(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopReporting()
 	orgs, err := s.organizations(ctx)
 	if err != nil {
 		return err

@@ -144,7 +144,7 @@ func (w *world) configure(url string) {
 	id := testkit.Name(w, "booksync")
 	cfg.Kafka.Brokers, cfg.Kafka.Group, cfg.Kafka.SessionTimeout = w.addrs, id, time.Second*6
 	cfg.Topics.Orders, cfg.Topics.Payments, cfg.Topics.Refunds = []string{id + ".orders"}, []string{id + ".payments"}, []string{id + ".refunds"}
-	cfg.Topics.Outcomes, cfg.Topics.Audit = id+".outcomes", id+".audit"
+	cfg.Topics.Outcomes, cfg.Topics.Audit, cfg.Topics.Reconciliations = id+".outcomes", id+".audit", id+".reconciliations"
 	cfg.Engine.SettleEvery, cfg.Engine.DrainTimeout = 10*time.Millisecond, 5*time.Second
 	cfg.Redis.Addresses, cfg.Redis.TokenKey = []string{w.redis.Addr}, secret.New(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	cfg.Redis.Timeout = 500 * time.Millisecond

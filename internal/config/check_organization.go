@@ -33,6 +33,7 @@ func (o *Organization) check(p *problems, path string, c *Config) {
 	if o.BaseCurrency != "" && !isCurrency(o.BaseCurrency) {
 		p.add(path+".base_currency", "", "", "%q is not an ISO 4217 code", clip(o.BaseCurrency))
 	}
+	o.checkWorkflows(p, path)
 	o.checkTaxes(p, path)
 	o.checkAccounts(p, path)
 	for _, f := range []struct {
@@ -55,6 +56,18 @@ func (o *Organization) check(p *problems, path string, c *Config) {
 		if _, err := time.Parse(time.DateOnly, o.LockedUntil); err != nil {
 			p.add(path+".locked_until", "", "", "want a day as YYYY-MM-DD instead of %q", clip(o.LockedUntil))
 		}
+	}
+}
+
+// checkWorkflows: what waits for documents that shadow never writes would end as a dead letter.
+func (o *Organization) checkWorkflows(p *problems, path string) {
+	const shadow, on = "shadow", "on"
+	w := o.Workflows
+	if w.Payment == on && w.Order == shadow {
+		p.add(path+".workflows.payment", "", "set it to shadow or off, or order to on", "payments wait for their orders' invoices, which shadow does not write")
+	}
+	if w.Refund == on && (w.Order == shadow || w.Payment == shadow) {
+		p.add(path+".workflows.refund", "", "set it to shadow or off, or order and payment to on", "refunds wait for orders and payments, which shadow does not write")
 	}
 }
 

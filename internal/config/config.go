@@ -32,6 +32,7 @@ type Config struct {
 	HTTP           HTTP                    `yaml:"http"`
 	Telemetry      Telemetry               `yaml:"telemetry"`
 	Log            Log                     `yaml:"log"`
+	Reconcile      Reconcile               `yaml:"reconcile"`
 }
 
 // Kafka says how to reach the cluster and how to behave in the group.
@@ -94,6 +95,8 @@ type Topics struct {
 	Outcomes string `yaml:"outcomes"`
 	// Operators' actions. Default books.audit.
 	Audit string `yaml:"audit"`
+	// Results of reconciliations. Default books.reconciliations.
+	Reconciliations string `yaml:"reconciliations"`
 	// What is put behind a topic's name to get its dead-letter topic. Default .dlq.
 	DeadLetterSuffix string `yaml:"dead_letter_suffix"`
 	// Partitions of the topics that setup creates. Default 6.
@@ -116,6 +119,8 @@ type Engine struct {
 	SettleRecords int `yaml:"settle_records" min:"1" max:"100000"`
 	// Records held in memory per partition; at the bound its fetching pauses. Default 1000 records.
 	MaxRecordsPerPartition int `yaml:"max_records_per_partition" min:"1" max:"1000000"`
+	// Records of a partition that are worked on at a time: more of them than calls can be in flight only hold memory and claims. Default 64 records.
+	MaxRunningPerPartition int `yaml:"max_running_per_partition" min:"1" max:"1000000"`
 	// Parked records per partition; at the bound the partition waits. Default 500 records.
 	MaxParkedPerPartition int `yaml:"max_parked_per_partition" min:"1" max:"1000000"`
 	// Results not yet published; at the bound nothing new starts. Default 10000 records.
@@ -234,4 +239,16 @@ type Log struct {
 	Level string `yaml:"level" enum:"debug,info,warn,error"`
 	// Format: json or text. Default json.
 	Format string `yaml:"format" enum:"json,text"`
+}
+
+// Reconcile runs reconciliations inside `run`, one replica at a time.
+type Reconcile struct {
+	// When to reconcile every organisation: a time of its day (`04:30`), or every so often (`6h`). Empty: never. Default empty.
+	Schedule string `yaml:"schedule"`
+	// Days compared by a scheduled run: so many whole days before today, and today. Default 7 days.
+	Days int `yaml:"days" min:"1" max:"366"`
+	// How long a record may be under way until it is missed. Default 2h.
+	Grace time.Duration `yaml:"grace" min:"1s" max:"720h"`
+	// Calls a scheduled run may make per organisation; what would need more is not run, and says so. Default 1000 calls.
+	MaxCalls int `yaml:"max_calls" min:"1" max:"1000000"`
 }

@@ -18,6 +18,7 @@ func Default() *Config {
 			Refunds:             []string{"commerce.refunds"},
 			Outcomes:            "books.outcomes",
 			Audit:               "books.audit",
+			Reconciliations:     "books.reconciliations",
 			DeadLetterSuffix:    ".dlq",
 			Partitions:          6,
 			Replication:         -1,
@@ -28,6 +29,7 @@ func Default() *Config {
 			SettleEvery:            100 * time.Millisecond,
 			SettleRecords:          500,
 			MaxRecordsPerPartition: 1000,
+			MaxRunningPerPartition: 64,
 			MaxParkedPerPartition:  500,
 			MaxUnpublished:         10000,
 			DrainTimeout:           30 * time.Second,
@@ -54,6 +56,7 @@ func Default() *Config {
 		HTTP:      HTTP{Listen: "127.0.0.1:8080"},
 		Telemetry: Telemetry{SampleRatio: 1, ServiceName: "booksync"},
 		Log:       Log{Level: "info", Format: "json"},
+		Reconcile: Reconcile{Days: 7, Grace: 2 * time.Hour, MaxCalls: 1000},
 	}
 }
 
@@ -63,6 +66,7 @@ func DefaultOrganization() Organization {
 	return Organization{
 		Live:               true,
 		Edition:            "global",
+		Workflows:          Workflows{Order: "on", Payment: "on", Refund: "on"},
 		TaxRounding:        "entity_level",
 		RoundOff:           "none",
 		Fields:             Fields{Contact: names, Invoice: names, Payment: names, CreditNote: names},

@@ -37,9 +37,9 @@ func (t Topics) Sources() []string { return slices.Concat(t.Orders, t.Payments, 
 // DeadLetter is the dead-letter topic of a source topic.
 func (t Topics) DeadLetter(topic string) string { return topic + t.DeadLetterSuffix }
 
-// Produced are the topics that booksync writes: outcomes, audit and the dead letters.
+// Produced are the topics that booksync writes: outcomes, audit, reconciliations and the dead letters.
 func (t Topics) Produced() []string {
-	out := []string{t.Outcomes, t.Audit}
+	out := []string{t.Outcomes, t.Audit, t.Reconciliations}
 	for _, s := range t.Sources() {
 		out = append(out, t.DeadLetter(s))
 	}

@@ -21,6 +21,10 @@ func (c *Config) Mapping(name string) (processor.Organization, error) {
 func (o Organization) Mapping(name string) (processor.Organization, error) {
 	out := processor.Organization{
 		Name: name, ID: o.ID, Live: o.Live,
+		Modes: map[processor.Workflow]processor.Mode{
+			processor.WorkflowOrder: processor.Mode(o.Workflows.Order), processor.WorkflowPayment: processor.Mode(o.Workflows.Payment),
+			processor.WorkflowRefund: processor.Mode(o.Workflows.Refund),
+		},
 		BaseCurrency: o.BaseCurrency, Edition: o.Edition,
 		Taxes:      make(map[string]processor.TaxTarget, len(o.Taxes)),
 		DefaultTax: o.DefaultTax, TaxRequired: o.TaxRequired, TaxRounding: o.TaxRounding,

@@ -42,6 +42,8 @@ type Organization struct {
 	// Default global.
 	Edition string `yaml:"edition" enum:"us,uk,in,eu,gcc,au,ca,za,ke,mx,global"`
 
+	Workflows Workflows `yaml:"workflows" hash:"-"`
+
 	// Tax codes of the events and what they mean in Zoho. A line with several taxes needs a tax group under its codes, sorted
 	// and joined by `+`. Default empty.
 	Taxes map[string]TaxTarget `yaml:"taxes"`
@@ -93,6 +95,22 @@ type Organization struct {
 	// How long a payment waits for its order, and a refund for its payment. It runs only while their topic is settled up to
 	// the present. Default 1h.
 	DependencyDeadline time.Duration `yaml:"dependency_deadline" min:"0s"`
+}
+
+// Workflows says how each workflow of an organisation is worked: `on` writes to the books; `shadow` plans and compares with what
+// the books hold, and never writes; of one that is `off` the records wait.
+type Workflows struct {
+	// Order events: `on`, `shadow` or `off`. Default on.
+	Order string `yaml:"order" enum:"on,shadow,off"`
+	// Payment events: `on`, `shadow` or `off`; not `on` while orders are in shadow. Default on.
+	Payment string `yaml:"payment" enum:"on,shadow,off"`
+	// Refund events: `on`, `shadow` or `off`; not `on` while orders or payments are in shadow. Default on.
+	Refund string `yaml:"refund" enum:"on,shadow,off"`
+}
+
+// Of is how a workflow (order, payment, refund) is worked.
+func (w Workflows) Of(workflow string) string {
+	return map[string]string{"order": w.Order, "payment": w.Payment, "refund": w.Refund}[workflow]
 }
 
 // TaxTarget is what a tax code means in Zoho.

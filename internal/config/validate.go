@@ -58,6 +58,9 @@ func (c *Config) check(p *problems) {
 	checkTLS(p, "redis.tls", c.Redis.TLS)
 	checkTLS(p, "schema_registry.tls", c.SchemaRegistry.TLS)
 	c.checkSASL(p)
+	if _, err := ParseSchedule(c.Reconcile.Schedule); err != nil {
+		p.add("reconcile.schedule", "", "", "%s", err.Error())
+	}
 	c.checkTopics(p)
 	for i, u := range c.SchemaRegistry.URLs {
 		checkURL(p, fmt.Sprintf("schema_registry.urls[%d]", i), u, "http", "https")
@@ -149,6 +152,7 @@ func (c *Config) checkTopics(p *problems) {
 	}
 	add("topics.outcomes", t.Outcomes)
 	add("topics.audit", t.Audit)
+	add("topics.reconciliations", t.Reconciliations)
 }
 
 func validTopic(name string) bool {

@@ -46,7 +46,9 @@ type Report struct {
 }
 
 // OK says whether the books were as they should be.
-func (r *Report) OK() bool { return r.EmptyAfterRollback && r.EqualAfterRedrive && len(r.Problems) == 0 }
+func (r *Report) OK() bool {
+	return r.EmptyAfterRollback && r.EqualAfterRedrive && len(r.Problems) == 0
+}
 
 // patience is how long the redriven records may take without any progress.
 const patience = time.Minute

@@ -42,7 +42,7 @@ func (r *run) written(found map[string]kafka.Topic) []kafka.Topic {
 		return topic
 	}
 	out := []kafka.Topic{}
-	for _, name := range []string{t.Outcomes, t.Audit} {
+	for _, name := range []string{t.Outcomes, t.Audit, t.Reconciliations} {
 		topic := kafka.TrailTopic(name, int32(t.Partitions)) //nolint:gosec // bounded by the configuration's check
 		topic.Replication = int16(t.Replication)             //nolint:gosec // likewise
 		out = append(out, keep(topic, t.Retention.Milliseconds()))

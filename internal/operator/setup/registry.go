@@ -47,6 +47,10 @@ func (r *run) subjects() []subject {
 		_, err := reg.EncodeAudit(ctx, topic, sampleAudit())
 		return err
 	}, t.Audit)
+	add(schemas.KindReconciliation, func(ctx context.Context, reg Registry, topic string) error {
+		_, err := reg.EncodeReconciliation(ctx, topic, sampleReconciliation())
+		return err
+	}, t.Reconciliations)
 	return out
 }
 
@@ -77,7 +81,9 @@ func (r *run) registry(ctx context.Context) {
 }
 
 // written says whether booksync itself writes the topic; the others' schemas are the producers', and only `produce` needs ours.
-func (s subject) written() bool { return s.kind == schemas.KindOutcome || s.kind == schemas.KindAudit }
+func (s subject) written() bool {
+	return s.kind == schemas.KindOutcome || s.kind == schemas.KindAudit || s.kind == schemas.KindReconciliation
+}
 
 func (r *run) missingSchema(s subject, item string) {
 	if s.written() {
@@ -139,4 +145,8 @@ func sampleOutcome() *schemas.Outcome {
 
 func sampleAudit() *schemas.AuditEntry {
 	return &schemas.AuditEntry{AuditID: "a", At: time.Unix(0, 0).UTC(), Actor: "setup", Action: "setup", Version: "v"}
+}
+
+func sampleReconciliation() *schemas.Reconciliation {
+	return &schemas.Reconciliation{ReconciliationID: "r", Organization: "o", StartedAt: time.Unix(0, 0).UTC(), Version: "v"}
 }

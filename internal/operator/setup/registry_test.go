@@ -40,7 +40,7 @@ func TestSchemasAreRegisteredWhenAskedTo(t *testing.T) {
 		}
 		return out
 	}
-	items := []string{"commerce.orders-value", "commerce.payments-value", "commerce.refunds-value", "books.outcomes-value", "books.audit-value"}
+	items := []string{"commerce.orders-value", "commerce.payments-value", "commerce.refunds-value", "books.outcomes-value", "books.audit-value", "books.reconciliations-value"}
 	want := func(states ...string) []string {
 		var out []string
 		for i, item := range items {
@@ -48,13 +48,13 @@ func TestSchemasAreRegisteredWhenAskedTo(t *testing.T) {
 		}
 		return out
 	}
-	if diff := cmp.Diff(want("note", "note", "note", "missing", "missing"), look(false)); diff != "" {
+	if diff := cmp.Diff(want("note", "note", "note", "missing", "missing", "missing"), look(false)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(want("created", "created", "created", "created", "created"), look(true)); diff != "" {
+	if diff := cmp.Diff(want("created", "created", "created", "created", "created", "created"), look(true)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(want("ok", "ok", "ok", "ok", "ok"), look(false)); diff != "" {
+	if diff := cmp.Diff(want("ok", "ok", "ok", "ok", "ok", "ok"), look(false)); diff != "" {
 		t.Error(diff)
 	}
 }

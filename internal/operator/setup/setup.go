@@ -88,6 +88,7 @@ type Registry interface {
 	EncodeRefund(ctx context.Context, topic string, v *schemas.Refund) ([]byte, error)
 	EncodeOutcome(ctx context.Context, topic string, v *schemas.Outcome) ([]byte, error)
 	EncodeAudit(ctx context.Context, topic string, v *schemas.AuditEntry) ([]byte, error)
+	EncodeReconciliation(ctx context.Context, topic string, v *schemas.Reconciliation) ([]byte, error)
 }
 
 // Books is what setup asks of one organisation. *zohobooks.Client is one.

@@ -320,7 +320,7 @@ func TestTopicsOfOurOwnAreComparedWithWhatSetupWouldMake(t *testing.T) {
 		return r
 	}
 	want := []string{
-		"missing kafka/commerce.refunds", "warning kafka/books.outcomes", "missing kafka/books.audit", "wrong kafka/commerce.orders.dlq",
+		"missing kafka/commerce.refunds", "warning kafka/books.outcomes", "missing kafka/books.audit", "missing kafka/books.reconciliations", "wrong kafka/commerce.orders.dlq",
 		"wrong kafka/commerce.payments.dlq", "missing kafka/commerce.refunds.dlq",
 	}
 	if diff := cmp.Diff(want, bad(look(false))); diff != "" {

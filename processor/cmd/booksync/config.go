@@ -12,9 +12,9 @@ func (c *cli) configCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "config",
 		Short: "Show and check the configuration",
-		Long: `Shows what booksync would run with, and checks it. Nothing is contacted: whether Kafka, Redis and Zoho agree
-with it is for 'booksync setup'.`,
-	}, c.configPrintCommand(), c.configCheckCommand())
+		Long: `Shows what booksync would run with, checks it, and compares two versions. Nothing is contacted: whether Kafka,
+Redis and Zoho agree with it is for 'booksync setup'.`,
+	}, c.configPrintCommand(), c.configCheckCommand(), c.configDiffCommand())
 }
 
 func (c *cli) configPrintCommand() *cobra.Command {

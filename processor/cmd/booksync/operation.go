@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os/user"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -57,4 +60,25 @@ func (c *cli) meter(total int64, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(c.stderr), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(500*time.Millisecond), progressbar.OptionClearOnFinish())
+}
+
+// instant reads a time: RFC 3339, a day (UTC), or a length of time before now, such as 2h or 90d. The empty text is the zero time.
+func instant(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if n, ok := strings.CutSuffix(text, "d"); ok {
+		if days, err := strconv.ParseUint(n, 10, 16); err == nil {
+			return now.AddDate(0, 0, -int(days)).UTC(), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d).UTC(), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is neither a time such as 2026-11-20T10:40:00Z, nor a day such as 2026-11-20, nor a duration ago such as 2h or 90d", text)
 }

@@ -162,6 +162,7 @@ func (c *cli) resume(ctx context.Context, cfg *config.Config, f *scopeFlags, for
 		return unavailable(err)
 	}
 	if f.asJSON {
+		got.Lifted, got.Remaining = append([]control.Paused{}, got.Lifted...), append([]control.Paused{}, got.Remaining...) // never null
 		if err := c.printJSON(got); err != nil {
 			return err
 		}
@@ -211,7 +212,7 @@ func (c *cli) switches(ctx context.Context, cfg *config.Config) (*redis.Switches
 }
 
 // auditPatience bounds writing an audit entry: what it tells of was done already.
-const auditPatience = 10 * time.Second
+const auditPatience = 5 * time.Second
 
 // audit writes an entry about what was done. Its error says that the action stands although the trail lacks it.
 func (c *cli) audit(ctx context.Context, cfg *config.Config, e schemas.AuditEntry) error {

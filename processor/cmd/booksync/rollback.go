@@ -118,21 +118,6 @@ func (o *planOptions) parse(cmd *cobra.Command, stdin io.Reader) error {
 	return nil
 }
 
-// instant reads a time: RFC 3339, or a duration before now. The empty text is the zero time.
-func instant(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
-		return now.Add(-d).UTC(), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fmt.Errorf("%q is neither a time such as 2026-11-20T10:40:00Z nor a duration ago such as 2h", text)
-	}
-	return t.UTC(), nil
-}
-
 // idList reads ids: comma-separated, or one a line from a file.
 func idList(text string, stdin io.Reader) ([]string, error) {
 	if name, ok := strings.CutPrefix(text, "@"); ok {

@@ -21,6 +21,7 @@ type services struct {
 	org     simulator.Org
 	file    string // the configuration
 	environ []string
+	prefix  string // of the topics' names, on a Kafka that others use too
 }
 
 func startServices(t *testing.T, bare bool) *services {
