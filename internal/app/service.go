@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/connectors/kafka"
 	"github.com/booksync/booksync/connectors/redis"
@@ -28,6 +31,10 @@ type Options struct {
 	Observe func(*schemas.Outcome)
 	// RedisSkipServerCheck leaves out the check of the server's eviction policy where the server can't tell, as miniredis.
 	RedisSkipServerCheck bool
+	// Dial replaces the dialer of every connection: to Kafka, Redis and Zoho. Default: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Now is the job's clock. Default: time.Now.
+	Now func() time.Time
 }
 
 // Service is booksync, built and not yet running.
@@ -76,10 +83,10 @@ func (s *Service) build(ctx context.Context) error {
 	if s.codec, err = access.Codec(s.cfg); err != nil {
 		return err
 	}
-	if s.admin, err = access.Admin(s.cfg); err != nil {
+	if s.admin, err = access.Admin(s.cfg, s.kafkaOpts()...); err != nil {
 		return err
 	}
-	s.store, err = access.OpenStore(ctx, s.cfg, access.Options{Log: s.log, SkipServerCheck: s.opts.RedisSkipServerCheck})
+	s.store, err = access.OpenStore(ctx, s.cfg, access.Options{Log: s.log, SkipServerCheck: s.opts.RedisSkipServerCheck, Dial: s.opts.Dial})
 	if err != nil {
 		return err
 	}
@@ -94,7 +101,7 @@ func (s *Service) build(ctx context.Context) error {
 		client: s.store.Client, claims: inRedis, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
 	}
 	for _, name := range s.cfg.OrganizationNames() {
-		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name))); err != nil {
+		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name)), zohobooks.WithDialer(s.opts.Dial)); err != nil {
 			return err
 		}
 	}
@@ -133,7 +140,7 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 		tenants[i] = processor.Tenant{Organization: org, Books: s.books[org.Name]}
 	}
 	job, err := processor.New(s.cfg.ProcessorConfig(telemetry.Version()), processor.Deps{
-		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: wallClock{}, Log: s.log, Wake: wake,
+		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: clock(s.opts.Now), Log: s.log, Wake: wake,
 		InDoubt: func(workflow processor.Workflow, organization, result string) {
 			s.tel.Metrics.InDoubt(context.Background(), string(workflow), organization, result)
 		},
@@ -162,7 +169,7 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 	}
 	kc.Epoch = s.claims.epochMark
 	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe}
-	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log))
+	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log), kafka.WithClientOpts(s.kafkaOpts()...))
 	if err != nil {
 		return err
 	}
@@ -264,11 +271,24 @@ func (s *Service) Close() {
 	}
 }
 
-// wallClock is the real time.
-type wallClock struct{}
+// clock is the job's; nil is the real time.
+type clock func() time.Time
 
 // Now implements processor.Clock.
-func (wallClock) Now() time.Time { return time.Now() }
+func (c clock) Now() time.Time {
+	if c == nil {
+		return time.Now()
+	}
+	return c()
+}
+
+// kafkaOpts are what Options change of the Kafka clients.
+func (s *Service) kafkaOpts() []kgo.Opt {
+	if s.opts.Dial == nil {
+		return nil
+	}
+	return []kgo.Opt{kgo.Dialer(s.opts.Dial)}
+}
 
 // progress asks the engine how far the topics are settled; before it runs nothing is.
 type progress struct{ s *Service }
