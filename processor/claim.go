@@ -298,7 +298,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 		}
 		if f := a.prog.Fingerprint; f != "" && f != a.fingerprint {
 			// Steps of other content are none of this event's. What they wrote carries this event's key, and will be met there.
-			kept := progress{Doubt: a.prog.Doubt, Since: a.prog.Since}
+			kept := progress{Doubt: a.prog.Doubt, Since: a.prog.Since, Forgotten: a.prog.Forgotten}
 			if a.prog.Void != nil {
 				kept.Void, kept.Done = a.prog.Void, a.prog.Done
 			}
@@ -307,6 +307,12 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	}
 	if a.inDoubt.step == "" && !a.inDoubt.unknown && a.prog.Doubt != "" {
 		a.inDoubt = doubt{step: a.prog.Doubt, since: a.prog.Since}
+	}
+	switch {
+	case a.inDoubt.unknown:
+		a.prog.Forgotten = a.inDoubt.since
+	case !a.prog.Forgotten.IsZero() && a.inDoubt.step == "": // an earlier attempt found some of the steps
+		a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}
 	}
 	return nil
 }
@@ -343,6 +349,9 @@ type progress struct {
 	Documents []schemas.Document `json:"documents,omitempty"`
 	Doubt     string             `json:"doubt,omitempty"` // of a rejected record: the step that was in doubt
 	Since     time.Time          `json:"since,omitzero"`
+	// Forgotten is since when it isn't known what was written, because Redis lost its memory; zero once a step was written
+	// since, for those behind it were not written before.
+	Forgotten time.Time `json:"forgotten,omitzero"`
 }
 
 func (p *progress) did(step string) bool { return slices.Contains(p.Done, step) }
