@@ -34,12 +34,16 @@ func (c *checker) none(key, why string) {
 	}
 }
 
-func (c *checker) day(what, got string, at time.Time) {
+func (c *checker) zone() *time.Location {
 	zone, err := time.LoadLocation(c.x.w.org.TimeZone)
 	if err != nil {
 		panic(err) // the simulator has loaded it, too
 	}
-	if want := at.In(zone).Format(time.DateOnly); got != want && got != "" {
+	return zone
+}
+
+func (c *checker) day(what, got string, at time.Time) {
+	if want := at.In(c.zone()).Format(time.DateOnly); got != want && got != "" {
 		c.problem(money, "%s is dated %s, the event says %s", what, got, want)
 	}
 }
@@ -209,9 +213,10 @@ func (c *checker) refund(r *schemas.Refund) {
 	c.add(clearing[r.Gateway], r.Amount.Mul(rateOf(r.ExchangeRate)).Round(2).Neg())
 }
 
-// cancelled: an invoice that nobody paid is void; of any other what was left is credited.
+// cancelled: an invoice of the same month that nobody paid is void; of any other what was left is credited.
 func (c *checker) cancelled(st *story, inv simulator.LedgerDocument, paid decimal.Decimal) {
-	if paid.IsZero() {
+	if zone, sameMonth := c.zone(), "2006-01"; paid.IsZero() &&
+		st.order.PlacedAt.In(zone).Format(sameMonth) == st.order.PlacedAt.Add(cancelledAfter).In(zone).Format(sameMonth) {
 		if inv.Status != "void" {
 			c.problem(money, "the invoice of %s is %s, its order was cancelled unpaid", st.id, inv.Status)
 		}

@@ -464,9 +464,12 @@ func percentOf(base, percent decimal.Decimal) decimal.Decimal {
 	return base.Mul(percent).Div(decimal.NewFromInt(100)).Round(2)
 }
 
+// cancelledAfter is how long after it was placed an order is cancelled.
+const cancelledAfter = 30 * time.Hour
+
 func (t *teller) cancellation(o *schemas.Order) *schemas.Order {
 	c := *o
-	c.Event, c.Kind, c.Revision = t.event(o.PlacedAt.Add(30*time.Hour)), schemas.OrderCancelled, o.Revision+1
+	c.Event, c.Kind, c.Revision = t.event(o.PlacedAt.Add(cancelledAfter)), schemas.OrderCancelled, o.Revision+1
 	return &c
 }
 

@@ -18,6 +18,7 @@ type Result struct {
 	Losses     int `json:"losses"`     // records without an outcome
 	Repeated   int `json:"repeated"`   // outcomes beyond the first of a record
 
+	Seconds  float64   `json:"seconds"` // real
 	Problems []Problem `json:"problems,omitempty"`
 	Plan     string    `json:"plan,omitempty"`    // of a failed seed: its faults
 	History  []string  `json:"history,omitempty"` // of a failed seed: what happened

@@ -118,6 +118,8 @@ func Seed(seed int64, o Options) (res *Result) {
 			res.problem("nothing waits for ever", "%v", p)
 		}
 	}()
+	began := time.Now()
+	defer func() { res.Seconds = time.Since(began).Seconds() }()
 	// A bubble needs no more of a test than that there is one.
 	synctest.Test(&testing.T{}, func(*testing.T) { res = simulate(seed, o.Orders, level) })
 	return res
@@ -129,5 +131,5 @@ func (r *Result) String() string {
 	if !r.OK() {
 		state = fmt.Sprintf("FAILED: %d promises broken", len(r.Problems))
 	}
-	return fmt.Sprintf("seed %d: %d events, %d calls, %.1f simulated hours: %s", r.Seed, r.Events, r.Calls, r.Hours, state)
+	return fmt.Sprintf("seed %d: %d events, %d calls, %.1f simulated hours in %.1f s: %s", r.Seed, r.Events, r.Calls, r.Hours, r.Seconds, state)
 }

@@ -130,6 +130,7 @@ func (w *world) mapping() config.Organization {
 	}
 	o.LineTargets = map[string]config.LineTarget{
 		"GOODS": target(simulator.ItemGoods, simulator.AccountSales), "SHIPPING": target(simulator.ItemShipping, simulator.AccountShipping),
+		"ROUNDING": target(simulator.ItemRounding, simulator.AccountRounding),
 	}
 	o.Clearing = map[string]string{}
 	for gateway, account := range clearing {
