@@ -125,7 +125,7 @@ func (t *teller) percent(share int) bool { return t.r.IntN(100) < share }
 // later is a moment of the story: some seconds after its begin, for each step.
 func (t *teller) later(step int) time.Duration {
 	if step > 1 && t.percent(5) { // very late
-		return t.at + time.Duration(60+t.r.IntN(300))*time.Second
+		return t.at + time.Duration(60+t.r.IntN(200))*time.Second
 	}
 	return t.at + time.Duration(step)*5*time.Second + time.Duration(t.r.IntN(8000))*time.Millisecond
 }

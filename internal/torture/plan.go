@@ -284,7 +284,7 @@ func (p *planner) mutes() {
 
 // quota: it is late in the company's day, and then the day's calls are used up until midnight there.
 func (p *planner) quota() {
-	p.start = time.Date(begin.Year(), begin.Month(), begin.Day()+1, 3, p.between(20, 45), 0, 0, time.UTC) // 23:20 to 23:45 in New York
+	p.start = time.Date(begin.Year(), begin.Month(), begin.Day()+1, 3, p.between(45, 55), 0, 0, time.UTC) // 23:45 to 23:55 in New York
 	p.at("books POST", p.between(5, 40), quotaGone)
 }
 

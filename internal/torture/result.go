@@ -12,6 +12,7 @@ type Result struct {
 	Hours   float64        `json:"hours"`   // simulated
 	Faults  map[string]int `json:"faults"`  // that happened, by kind
 	Calls   int            `json:"calls"`   // that left for Zoho
+	Ops     map[string]int `json:"-"`       // operations of the replicas, by name
 	Verdict map[string]int `json:"verdict"` // outcomes by status
 
 	Duplicates int `json:"duplicates"` // documents beyond the first of a business id

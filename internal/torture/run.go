@@ -29,8 +29,9 @@ type run struct {
 	replicas []*replica
 	guests   int // replicas that joined and left
 	faults   map[string]int
-	calls    []time.Time // that left for Zoho
-	losing   *losing     // a failover under way
+	ops      map[string]int // of all replicas, by name
+	calls    []time.Time    // that left for Zoho
+	losing   *losing        // a failover under way
 	outcomes map[place][]*outcome
 	seen     int
 }
@@ -54,6 +55,7 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 		p.cable.subscribed(c)
 	}
 	x.mu.Lock()
+	x.ops[op]++
 	var due []*wireFault
 	for _, f := range x.plan.wire {
 		if !f.done && strings.HasPrefix(op, f.op) {
@@ -209,12 +211,12 @@ func (x *run) quotaGone() {
 // Times of a simulation.
 const (
 	patience = 8 * time.Hour    // until every record has its verdict
-	linger   = 10 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
+	linger   = 7 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
 )
 
 // simulate runs a seed from begin to end within a bubble.
 func simulate(seed int64, orders int, level slog.Level) *Result {
-	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, faults: map[string]int{}, outcomes: map[place][]*outcome{}}
+	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, faults: map[string]int{}, ops: map[string]int{}, outcomes: map[place][]*outcome{}}
 	time.Sleep(time.Until(x.plan.start))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -260,7 +262,7 @@ func simulate(seed int64, orders int, level slog.Level) *Result {
 	for kind, n := range w.sim.FaultHits() {
 		x.faults["books: "+string(kind)] += n
 	}
-	res.Faults, res.Hours = x.faults, time.Since(x.plan.start).Hours()
+	res.Ops, res.Faults, res.Hours = x.ops, x.faults, time.Since(x.plan.start).Hours()
 	if !res.OK() {
 		res.Plan, res.History = x.plan.String(), x.history.text()
 	}

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -60,6 +61,7 @@ func Run(ctx context.Context, o Options) *Summary {
 	if o.Parallel <= 0 {
 		o.Parallel = runtime.GOMAXPROCS(0)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // little lives, much passes
 	began := time.Now()
 	sum := &Summary{Faults: map[string]int{}, Outcomes: map[string]int{}, FailedSeeds: []int64{}}
 	seeds := make(chan int64)

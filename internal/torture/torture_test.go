@@ -30,6 +30,9 @@ func TestSeedsKeepThePromises(t *testing.T) {
 	first, last := seeds(t, 4)
 	sum := Run(t.Context(), Options{First: first, Last: last, Verbose: os.Getenv("BOOKSYNC_TEST_LOG") != "", Done: func(r *Result) {
 		t.Log(r)
+		if os.Getenv("BOOKSYNC_TEST_LOG") != "" {
+			t.Log(r.Ops)
+		}
 		if r.OK() {
 			return
 		}

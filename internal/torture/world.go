@@ -33,7 +33,7 @@ const (
 	latency      = 120 * time.Millisecond
 	jitter       = 300 * time.Millisecond
 	settleEvery  = 250 * time.Millisecond
-	deadline     = 15 * time.Minute
+	deadline     = 10 * time.Minute
 	writeHorizon = 5 * time.Minute
 	lease        = time.Minute
 )
