@@ -44,6 +44,14 @@ func (a *attempt) apply() *ending {
 		return &ending{park: park}
 	}
 	a.result.documents = a.prog.Documents
+	end := a.applyEvent()
+	if end == nil && a.found != nil { // another record's, whose steps are done now
+		return &ending{duplicate: duplicateSame}
+	}
+	return end
+}
+
+func (a *attempt) applyEvent() *ending {
 	switch {
 	case a.workflow == WorkflowPayment:
 		return a.applyPayment()

@@ -35,8 +35,7 @@ func (a *attempt) applyPayment() *ending {
 	if end != nil {
 		return end
 	}
-	a.paid(pay, states)
-	return nil
+	return a.paid(pay, states)
 }
 
 // postOverBalance goes on where the invoices owe less than was planned: this payment itself landed late, or somebody
@@ -171,7 +170,7 @@ func (a *attempt) paymentDocument(pay *zohobooks.Payment) schemas.Document {
 }
 
 // paid notes what Zoho answered: in the orders' states, the outcome and the comparison with the event.
-func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
+func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) *ending {
 	applied := make(map[string]decimal.Decimal, len(pay.Invoices))
 	for _, ap := range pay.Invoices {
 		applied[ap.InvoiceID] = applied[ap.InvoiceID].Add(ap.AmountApplied.Decimal)
@@ -184,7 +183,12 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 			Excess: a.excessOf(id, pay.UnusedAmount.Decimal), AccountID: pay.AccountID, Currency: a.payment.Currency,
 		})
 		a.result.orders[id] = now
-		after.Balance = after.Balance.Add(now.Balance())
+	}
+	if end := a.recounted(); end != nil {
+		return end
+	}
+	for _, st := range a.result.orders {
+		after.Balance = after.Balance.Add(st.Balance())
 	}
 	after.Status = "partially_paid"
 	if after.Balance.IsZero() {
@@ -203,4 +207,20 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 		match = "status"
 	}
 	a.p.compared(a.Organization, match)
+	return nil
+}
+
+// recounted reads those invoices anew of which Redis knew only a sum that was paid: this payment may have been a part of it.
+func (a *attempt) recounted() *ending {
+	sums := make(map[string]*OrderState)
+	for id, st := range a.result.orders {
+		if slices.ContainsFunc(st.Payments, func(p PaymentState) bool { return p.PaymentID == rebuilt }) {
+			sums[id] = st
+		}
+	}
+	if end := a.refreshed(sums); end != nil {
+		return end
+	}
+	maps.Copy(a.result.orders, sums)
+	return nil
 }

@@ -308,6 +308,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	if a.inDoubt.step == "" && !a.inDoubt.unknown && a.prog.Doubt != "" {
 		a.inDoubt = doubt{step: a.prog.Doubt, since: a.prog.Since}
 	}
+	a.found = a.prog.Found
 	switch {
 	case a.inDoubt.unknown:
 		a.prog.Forgotten = a.inDoubt.since
@@ -352,6 +353,8 @@ type progress struct {
 	// Forgotten is since when it isn't known what was written, because Redis lost its memory; zero once a step was written
 	// since, for those behind it were not written before.
 	Forgotten time.Time `json:"forgotten,omitzero"`
+	// Found is the first document of another record's event with the same content, whose steps are gone on with.
+	Found *inBooks `json:"found,omitempty"`
 }
 
 func (p *progress) did(step string) bool { return slices.Contains(p.Done, step) }

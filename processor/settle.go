@@ -132,6 +132,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
 		f.Data, f.Orders = a.found.encode(), a.withdrawn()
+		if a.prog.Found != nil { // the event has taken effect by this record's doing, too
+			f.Orders = a.orderUpdates()
+		}
 		if a.ref.Role == RoleOrder {
 			f.Data, f.Orders = a.result.orders[a.orderID].encode(), nil
 		}

@@ -168,7 +168,7 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 		return err
 	}
 	kc.Epoch = s.claims.epochMark
-	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe}
+	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe, now: s.opts.Now}
 	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log), kafka.WithClientOpts(s.kafkaOpts()...))
 	if err != nil {
 		return err
@@ -280,6 +280,14 @@ func (c clock) Now() time.Time {
 		return time.Now()
 	}
 	return c()
+}
+
+// engine is a moment of the job's clock by the engine's, which is the real one.
+func (c clock) engine(t time.Time) time.Time {
+	if c == nil {
+		return t
+	}
+	return t.Add(time.Since(c()))
 }
 
 // kafkaOpts are what Options change of the Kafka clients.

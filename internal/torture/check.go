@@ -17,6 +17,7 @@ import (
 
 // The promises that the checker holds a history against.
 const (
+	waits       = "whoever cannot go on waits"
 	oneVerdict  = "one verdict per record"
 	oneDocument = "one document per business id"
 	money       = "the money is that of the events"
@@ -52,6 +53,9 @@ func (x *run) check(res *Result) {
 	c.documents()
 	c.order()
 	c.limits()
+	if x.spins.Found != "" {
+		c.problem(waits, "within one second these operations left: %s", x.spins.Found)
+	}
 	for _, st := range x.tale.stories {
 		c.story(st)
 	}

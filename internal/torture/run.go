@@ -32,6 +32,7 @@ type run struct {
 	ops      map[string]int // of all replicas, by name
 	calls    []time.Time    // that left for Zoho
 	losing   *losing        // a failover under way
+	spins    spins
 	outcomes map[place][]*outcome
 	seen     int
 }
@@ -40,6 +41,32 @@ type run struct {
 type outcome struct {
 	*schemas.Outcome
 	at time.Time
+}
+
+// maxPerSecond is how many operations of all replicas may leave within a second of simulated time. Time stands still while
+// they work, so that work which never waits shows as more than that.
+const maxPerSecond = 20_000
+
+// spins finds work that never waits for anything.
+type spins struct {
+	second int64
+	ops    map[string]int
+	n      int
+	Found  string // what was seen first
+}
+
+// see counts an operation. The lock of the run is held.
+func (s *spins) see(op string) (spinning bool, told string) {
+	if now := time.Now().Unix(); now != s.second {
+		s.second, s.n, s.ops = now, 0, map[string]int{}
+	}
+	s.n++
+	s.ops[op]++
+	if s.n == maxPerSecond && s.Found == "" {
+		s.Found = fmt.Sprint(s.ops)
+		return true, s.Found
+	}
+	return s.n > maxPerSecond, ""
 }
 
 // losing is a failover that comes after some more operations of Redis.
@@ -56,6 +83,12 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 	}
 	x.mu.Lock()
 	x.ops[op]++
+	if spinning, told := x.spins.see(op); spinning {
+		if told != "" {
+			defer x.history.add("more than %d operations within a second, at last: %s", maxPerSecond, told)
+		}
+		defer c.out.hold(time.Now().Add(time.Millisecond)) // time must go on
+	}
 	var due []*wireFault
 	for _, f := range x.plan.wire {
 		if !f.done && strings.HasPrefix(op, f.op) {
@@ -210,7 +243,7 @@ func (x *run) quotaGone() {
 
 // Times of a simulation.
 const (
-	patience = 8 * time.Hour    // until every record has its verdict
+	patience = 8 * time.Hour   // until every record has its verdict
 	linger   = 7 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
 )
 
