@@ -45,7 +45,12 @@ func (a *attempt) sameContent(originValue string) bool {
 // claim holds.
 func (a *attempt) isOurs(originValue string) bool {
 	o, ok := parseOrigin(originValue)
-	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin)
+	if !ok || o.Fingerprint != a.fingerprint {
+		return false
+	}
+	// Another record's write that is in doubt is that record's: it is on its way, or was settled and Redis lost its last writes.
+	another := a.entry.State == "sending" && a.entry.Sending.Coordinates != a.coordinates
+	return o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin && !another
 }
 
 // wroteInvoice says whether the order's state was rebuilt from an invoice that this record wrote.

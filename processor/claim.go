@@ -285,7 +285,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	a.states = make(map[string]*OrderState, len(a.orders))
 	for _, id := range a.orders {
 		e := ans.Orders[id]
-		st := orderStateOf(e)
+		st := a.stateOf(e)
 		if found := a.w.adopted[id]; found != nil && e.State != "done" {
 			st = found
 		}
@@ -316,6 +316,16 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 		a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}
 	}
 	return nil
+}
+
+// stateOf reads an order's state. One from before Redis lost its memory may miss what was written last: payments and credits
+// are listed anew where they matter.
+func (a *attempt) stateOf(e ClaimEntry) *OrderState {
+	st := orderStateOf(e)
+	if a.epoch.Loss && st.Epoch != a.epoch.ID && st.Invoice != nil {
+		st.Partial, st.Epoch = true, a.epoch.ID
+	}
+	return st
 }
 
 // orderStateOf reads an order's state; of a claim that holds none it is empty.

@@ -53,7 +53,7 @@ func (a *attempt) lookForNeeds(ans *ClaimAnswer) (found bool, _ *ending) {
 func (a *attempt) findPaid(ans *ClaimAnswer, paymentID string) (bool, error) {
 	st := a.w.adopted[a.orderID]
 	if st == nil {
-		st = orderStateOf(ans.Orders[a.orderID])
+		st = a.stateOf(ans.Orders[a.orderID])
 	}
 	if st.Invoice == nil {
 		return false, nil
@@ -201,6 +201,17 @@ func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error)
 		}
 		if o, ours := parseOrigin(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin)); ours && o.Order == mark {
 			c.Credits = append(c.Credits, a.creditFrom(n, st.Invoice))
+		}
+	}
+	// What others intend and is not in the books yet is counted on.
+	for _, p := range st.Payments {
+		if p.Pending && !slices.ContainsFunc(c.Payments, func(have PaymentState) bool { return have.PaymentID == p.PaymentID }) {
+			c.Payments = append(c.Payments, p)
+		}
+	}
+	for _, cr := range st.Credits {
+		if cr.Pending && !slices.ContainsFunc(c.Credits, func(have CreditState) bool { return have.Key == cr.Key }) {
+			c.Credits = append(c.Credits, cr)
 		}
 	}
 	return &c, nil

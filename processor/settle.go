@@ -122,6 +122,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 	if err != nil {
 		return a.notEncoded(err)
 	}
+	for _, st := range a.result.orders {
+		st.Epoch = a.epoch.ID
+	}
 	f := &ClaimFinish{State: "done", Outcome: encodeStored(value, headers), Retention: a.p.cfg.Retention}
 	switch {
 	case out.Status == schemas.StatusRejected:

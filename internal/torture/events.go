@@ -81,6 +81,8 @@ type teller struct {
 	org   simulator.Org
 	taxes []simulator.Tax
 	at    time.Duration // of the story being told
+	// forgetful: Redis loses its memory, and with it that an order was cancelled before it came, which no document tells.
+	forgetful bool
 	tale
 }
 
@@ -106,8 +108,8 @@ const (
 	shareAborted     = 8
 )
 
-func tell(seed int64, org simulator.Org, orders int) *tale {
-	t := &teller{r: rand.New(rand.NewPCG(uint64(seed), 0x7461_6c65)), org: org}
+func tell(seed int64, org simulator.Org, orders int, forgetful bool) *tale {
+	t := &teller{forgetful: forgetful, r: rand.New(rand.NewPCG(uint64(seed), 0x7461_6c65)), org: org}
 	for _, tax := range org.Taxes {
 		if tax.Name != simulator.TaxExempt {
 			t.taxes = append(t.taxes, tax)
@@ -210,7 +212,7 @@ func (t *teller) story(i int) {
 		t.refused(st, o)
 		return
 	}
-	if t.percent(shareTombstone) {
+	if t.percent(shareTombstone) && !t.forgetful {
 		gone := t.cancellation(o)
 		first := t.emit(st, &emission{order: gone}, t.later(0), posted)
 		t.emit(st, &emission{order: o, after: []*emission{first}}, t.later(1), duplicate)

@@ -3,6 +3,7 @@ package torture
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,11 @@ type plan struct {
 	switches simulator.Switches
 	wire     []*wireFault
 	books    []simulator.Fault
+}
+
+// forgetful says whether Redis loses what it holds, or a part.
+func (p *plan) forgetful() bool {
+	return slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == empty || f.action == failover })
 }
 
 func (p *plan) String() string {

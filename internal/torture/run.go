@@ -260,7 +260,7 @@ func simulate(seed int64, orders int, level slog.Level) *Result {
 		res.problem("world", "%v", err)
 		return res
 	}
-	x.w, x.tale = w, tell(seed, w.org, orders)
+	x.w, x.tale = w, tell(seed, w.org, orders, x.plan.forgetful())
 	for _, f := range x.plan.books {
 		x.inject(f)
 	}
