@@ -46,7 +46,7 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 	return cr, nil
 }
 
-// continued goes on with the steps behind another record's credit note instead of ending as its duplicate: that record may
+// continued goes on with the steps behind another record's document instead of ending as its duplicate: that record may
 // not have come to their end, and will find them settled. Each step is looked for before it's written.
 func (a *attempt) continued(end *ending) *ending {
 	if end == nil || end.duplicate == "" {

@@ -57,7 +57,7 @@ func (a *attempt) postOverBalance(plan *paymentPlan, states map[string]*OrderSta
 
 // adoptPayment says whether the payment that was found is this event's.
 func (a *attempt) adoptPayment(p *zohobooks.Payment) *ending {
-	return a.adoptable(fieldOf(p, a.tenant.org().Fields.Payment.Origin), a.paymentDocument(p))
+	return a.continued(a.adoptable(fieldOf(p, a.tenant.org().Fields.Payment.Origin), a.paymentDocument(p)))
 }
 
 // codeOverBalance is Zoho's 24016: "The amount entered is more than the balance due for this invoice".

@@ -308,7 +308,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	if a.inDoubt.step == "" && !a.inDoubt.unknown && a.prog.Doubt != "" {
 		a.inDoubt = doubt{step: a.prog.Doubt, since: a.prog.Since}
 	}
-	a.found = a.prog.Found
+	a.inherit(ans.Entry)
 	switch {
 	case a.inDoubt.unknown:
 		a.prog.Forgotten = a.inDoubt.since
@@ -363,6 +363,8 @@ type progress struct {
 	// Forgotten is since when it isn't known what was written, because Redis lost its memory; zero once a step was written
 	// since, for those behind it were not written before.
 	Forgotten time.Time `json:"forgotten,omitzero"`
+	// Inherited: the steps are of a record that was given up.
+	Inherited bool `json:"inherited,omitempty"`
 	// Found is the first document of another record's event with the same content, whose steps are gone on with.
 	Found *inBooks `json:"found,omitempty"`
 }

@@ -135,7 +135,7 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
 		f.Data, f.Orders = a.found.encode(), a.withdrawn()
-		if a.prog.Found != nil { // the event has taken effect by this record's doing, too
+		if len(a.result.orders) > 0 { // the event has taken effect by this record's doing, too
 			f.Orders = a.orderUpdates()
 		}
 		if a.ref.Role == RoleOrder {

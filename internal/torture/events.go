@@ -181,7 +181,11 @@ func (t *teller) repeated(st *story, e *emission, again func() *emission, confli
 	if t.percent(shareConflict) {
 		c := conflict()
 		c.after = []*emission{e}
-		t.emit(st, c, e.at, rejected("rejected.conflict"))
+		want := []verdict{rejected("rejected.conflict")}
+		if t.forgetful && c.refund != nil { // it may be a refund of more than is left, as far as is known
+			want = append(want, rejected("dependency.missing"))
+		}
+		t.emit(st, c, e.at, want...)
 	}
 	if t.percent(shareTwoShops) {
 		other := again()
