@@ -242,6 +242,9 @@ func optional(d decimal.Decimal) decimal.NullDecimal {
 
 // planInvoice plans this order's invoice from what the check laid out, unless the mapping was changed since.
 func (a *attempt) planInvoice(org *Organization) (*invoicePlan, *Rejection) {
+	if a.advance != nil && a.advance.org == org {
+		return a.advance.plan, nil
+	}
 	if a.sheet != nil && a.sheet.org == org {
 		return planSheet(a.sheet, "", a.originField())
 	}

@@ -105,13 +105,24 @@ func (a *attempt) ask(req *ClaimRequest) (*ClaimAnswer, *ending) {
 			return nil, a.storeAway(err)
 		}
 		a.epoch, req.EpochID = ep, ep.ID
+		if a.advance = a.prepare(); a.advance != nil {
+			first := progress{Origin: a.event.origin, Fingerprint: a.fingerprint}
+			req.Step, req.Steps = stepInvoice, first.encode()
+		}
 		ans, err := a.p.claims.Claim(a.ctx, req)
+		if err != nil || !ans.Marked {
+			a.dropAdvance()
+			req.Step, req.Steps = "", nil
+		}
 		switch {
 		case errors.Is(err, ErrEpochChanged):
 			refresh = true
 			continue
 		case err != nil:
 			return nil, a.storeAway(err)
+		}
+		if ans.Marked {
+			a.took()
 		}
 		return ans, nil
 	}
@@ -184,9 +195,13 @@ func (a *attempt) busy(ans *ClaimAnswer) *ending {
 }
 
 func (a *attempt) leaseKeys() []string {
-	keys := []string{a.ref.WakeKey(a.Organization)}
+	keys := make([]string, 0, 1+2*len(a.orders))
+	keys = append(keys, a.ref.WakeKey(a.Organization))
 	for _, id := range a.orders {
-		keys = append(keys, a.Organization+"/lease/"+id, ClaimRef{RoleOrder, id}.WakeKey(a.Organization))
+		keys = append(keys, a.Organization+"/lease/"+id)
+		if ref := (ClaimRef{RoleOrder, id}); ref != a.ref {
+			keys = append(keys, ref.WakeKey(a.Organization))
+		}
 	}
 	return keys
 }
@@ -207,6 +222,8 @@ func (a *attempt) met(e ClaimEntry) *ending {
 		return &ending{duplicate: duplicateStale}
 	case a.ref.Role == RoleOrder && st.Cancelled:
 		return &ending{duplicate: duplicateStale}
+	case e.State == claimReversed:
+		return &ending{duplicate: duplicateReversed}
 	case e.Fingerprint == a.fingerprint, a.ref.Role == RoleOrder && a.sameContent(st.Origin):
 		return &ending{duplicate: duplicateSame}
 	case a.refused != nil:
@@ -383,13 +400,7 @@ func (p *progress) unplan() {
 	}
 }
 
-func (p *progress) encode() []byte {
-	b, err := json.Marshal(p)
-	if err != nil {
-		panic("progress: " + err.Error()) // plain fields: cannot fail
-	}
-	return b
-}
+func (p *progress) encode() []byte { return marshal(p) }
 
 // storeAway parks a record whose claim could not be asked for or changed.
 func (a *attempt) storeAway(err error) *ending {

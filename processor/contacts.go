@@ -63,10 +63,10 @@ func (c *contactCache) drop(key string) {
 // contact finds or creates the customer's contact: from the caches, else under a claim of its own, so that two orders of
 // one new customer make one contact.
 func (a *attempt) contact(party *schemas.Party, currency string) (string, *ending) {
-	plan := planContact(party, currency, a.tenant.org())
-	if id := a.tenant.contacts.get(plan.Key); id != "" {
+	if id := a.tenant.contacts.get(contactKey(party, currency)); id != "" {
 		return id, nil
 	}
+	plan := planContact(party, currency, a.tenant.org())
 	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheContacts, plan.Key)
 	if err != nil {
 		return "", a.storeAway(err)
@@ -80,7 +80,7 @@ func (a *attempt) contact(party *schemas.Party, currency string) (string, *endin
 
 // forgetContact drops a contact that Zoho says is not there any more.
 func (a *attempt) forgetContact(party *schemas.Party, currency string) *ending {
-	key := planContact(party, currency, a.tenant.org()).Key
+	key := contactKey(party, currency)
 	a.tenant.contacts.drop(key)
 	a.w.contactRevision = a.p.clock.Now().UnixMilli() // newer than the claim that made the contact that's gone
 	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, key, nil, time.Second); err != nil {

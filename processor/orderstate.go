@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -198,13 +197,7 @@ func (s *OrderState) names(ref ClaimRef) bool {
 	return false
 }
 
-func (s *OrderState) encode() []byte {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic("order state: " + err.Error()) // plain fields: cannot fail
-	}
-	return b
-}
+func (s *OrderState) encode() []byte { return marshal(s) }
 
 // withRefundFrom is a copy in which the refund of this key returns money from the credit note with this document id; the
 // same refund again replaces what it had.

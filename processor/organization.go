@@ -13,6 +13,8 @@ type Organization struct {
 	Name, ID string
 	// Live organisations refuse test events (accounting rule 12).
 	Live bool
+	// Modes say how each workflow is worked; one that's not here is on.
+	Modes map[Workflow]Mode
 	// TimeZone turns instants into calendar days (accounting rule 1).
 	TimeZone *time.Location
 	// BaseCurrency is the organisation's own currency, ISO 4217.

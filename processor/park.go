@@ -11,7 +11,8 @@ const (
 	parkDependency = "dependency"  // the order or payment it needs is not settled
 	parkInDoubt    = "in_doubt"    // a write's answer was lost; waiting before the look-up is believed
 	parkBackOff    = "back_off"    // a call failed and may be tried again
-	parkPaused     = "paused"      // the organisation is paused: limit, quota or credentials
+	parkPaused     = "paused"      // paused by an operator, or the organisation by a limit, the quota or the credentials
+	parkOff        = "off"         // the workflow is off by configuration
 	parkReserve    = "day_reserve" // what is left of the day's quota is for payments and refunds
 	parkCircuit    = "circuit"     // Zoho Books is down
 	parkRedis      = "redis"       // Redis is away

@@ -11,11 +11,7 @@ import (
 // another contact. The same party always gives the same plan. The request carries the key but no origin: a contact comes
 // from the first of many events.
 func planContact(p *schemas.Party, currency string, org *Organization) contactPlan {
-	email := emailOf(p.Email)
-	key := "email:" + email + ":" + currency
-	if p.ID != "" {
-		key = "customer:" + p.ID + ":" + currency
-	}
+	email, key := emailOf(p.Email), contactKey(p, currency)
 	t := treatmentOf(p, "", org)
 	req := &zohobooks.ContactRequest{
 		ContactName:     contactName(p, email),
@@ -42,6 +38,14 @@ func planContact(p *schemas.Party, currency string, org *Organization) contactPl
 		req.CountryCode = country
 	}
 	return contactPlan{Key: key, Request: req}
+}
+
+// contactKey is the same for the same customer in the same currency.
+func contactKey(p *schemas.Party, currency string) string {
+	if p.ID != "" {
+		return "customer:" + p.ID + ":" + currency
+	}
+	return "email:" + emailOf(p.Email) + ":" + currency
 }
 
 // suffixedName is the name of a contact whose own name another contact has: names are unique in Zoho. The suffix

@@ -72,6 +72,8 @@ type Codec interface {
 type Books interface {
 	// Reserve waits until the budget grants one call, which the next method called with the reservation's context spends.
 	Reserve(ctx context.Context) (*zohobooks.Reservation, error)
+	// TryReserve is nil where the call would have to wait.
+	TryReserve(ctx context.Context) *zohobooks.Reservation
 
 	CreateContact(ctx context.Context, req *zohobooks.ContactRequest) (*zohobooks.Contact, error)
 	UpdateContact(ctx context.Context, id string, req *zohobooks.ContactRequest) (*zohobooks.Contact, error)
@@ -170,6 +172,9 @@ type ClaimRequest struct {
 	ListPending  bool
 	Lease        time.Duration
 	EpochID      string
+	// Step, if not empty, is marked as sending with Steps where the claim is taken and holds nothing, as Sending would.
+	Step  string
+	Steps []byte
 }
 
 // ClaimState is what a claim request found.
@@ -185,6 +190,9 @@ const (
 	ClaimRejected ClaimState = "rejected"
 )
 
+// claimReversed is the state of an entry whose documents an operator took back.
+const claimReversed = "reversed"
+
 // ClaimAnswer is what a claim request found and did.
 type ClaimAnswer struct {
 	State      ClaimState
@@ -194,12 +202,14 @@ type ClaimAnswer struct {
 	Now        time.Time // the store's clock
 	WaitingFor []ClaimRef
 	Pending    []string
+	// Marked: the request's Step is marked; the entry shows the claim without it.
+	Marked bool
 }
 
 // ClaimEntry is what a claim holds.
 type ClaimEntry struct {
 	Exists bool
-	State  string // "", sending, done, rejected
+	State  string // "", sending, done, rejected, reversed
 	// Coordinates, Fingerprint and Revision are those of the settled record; while none is, those of the write under way.
 	Coordinates string
 	Fingerprint string

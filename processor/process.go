@@ -95,13 +95,15 @@ func setDefaultTopics(v *[]string, topic string) {
 	}
 }
 
-// Deps are what the job works with. All but Log, Wake and Compared are required.
+// Deps are what the job works with. Codec, Claims, Progress and Clock are required.
 type Deps struct {
 	Codec    Codec
 	Claims   Claims
 	Progress Progress
 	Clock    Clock
 	Log      *slog.Logger
+	// Switches tell what operators have paused.
+	Switches Switches
 	// Wake makes lanes of this replica that wait for the keys due at once; a hint.
 	Wake func(keys ...string)
 	// InDoubt is told what looking for a write in doubt found: found or absent.
@@ -123,6 +125,7 @@ type Processor struct {
 	claims   Claims
 	progress Progress
 	clock    Clock
+	switches Switches // nil: nothing is ever paused
 	log      *slog.Logger
 	wake     func(keys ...string)
 	compared func(organization, result string)
@@ -150,7 +153,7 @@ func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
 	}
 	p := &Processor{
 		cfg: cfg.WithDefaults(), codec: deps.Codec, claims: deps.Claims, progress: deps.Progress, clock: deps.Clock,
-		log: deps.Log, wake: deps.Wake, compared: deps.Compared, looked: deps.InDoubt, tenants: make(map[string]*tenant, len(tenants)),
+		switches: deps.Switches, log: deps.Log, wake: deps.Wake, compared: deps.Compared, looked: deps.InDoubt, tenants: make(map[string]*tenant, len(tenants)),
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -186,7 +189,8 @@ func newTenant(p *Processor, t Tenant) *tenant {
 		},
 	}
 	made.sent = &sentBatcher{
-		books: t.Books, answered: func() { made.gate.answered(true) }, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background,
+		books: t.Books, guard: func(ctx context.Context) error { return p.mayWrite(ctx, t.Organization.Name, WorkflowOrder) },
+		answered: func() { made.gate.answered(true) }, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background,
 	}
 	made.mapping.Store(t.Organization)
 	return made
@@ -222,8 +226,15 @@ func (p *Processor) Close() {
 func (p *Processor) Process(ctx context.Context, d *Delivery) Verdict {
 	a := p.begin(ctx, d)
 	defer a.stopRenewing()
+	defer a.dropAdvance()
 
-	end := a.decode()
+	end := a.heldUnread()
+	if end == nil {
+		end = a.decode()
+	}
+	if end == nil {
+		end = a.held()
+	}
 	if end == nil {
 		a.check()
 		end = a.claim()
@@ -293,6 +304,7 @@ type attempt struct {
 	counter *zohobooks.Counter
 	refused *Rejection // the check's; kept until the claim is known
 	sheet   *sheet     // the order as the check laid it out; nil for what has none
+	advance *advance
 	handle  *ClaimHandle
 	renewal *renewal
 	epoch   *Epoch
@@ -324,7 +336,7 @@ func (p *Processor) begin(ctx context.Context, d *Delivery) *attempt {
 	}
 	a := &attempt{p: p, d: d, w: d.Work, start: now, event: d.Work.event}
 	a.w.tries++
-	a.ctx, a.counter = zohobooks.CountCalls(ctx)
+	a.ctx, a.counter = zohobooks.CountCalls(zohobooks.WithGuard(ctx, a.mayWrite))
 	a.intake = intakeContext{Context: a.ctx, leaving: d.Leaving}
 	return a
 }

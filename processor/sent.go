@@ -13,7 +13,8 @@ import (
 // settled only then. Marking a sent invoice again changes nothing (recorded), so no answer of it is ever in doubt.
 type sentBatcher struct {
 	books      Books
-	answered   func() // told of every call that went through
+	guard      func(context.Context) error // asked before a call leaves
+	answered   func()                      // told of every call that went through
 	most       int
 	wait       time.Duration
 	background func(func(context.Context))
@@ -62,7 +63,9 @@ func (b *sentBatcher) flush() {
 	if b.timer != nil { // a batch of one never has any
 		b.timer.Stop()
 	}
-	b.background(func(ctx context.Context) { b.send(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), batch) })
+	b.background(func(ctx context.Context) {
+		b.send(zohobooks.WithGuard(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), b.guard), batch)
+	})
 }
 
 // send marks a batch. A refusal of the whole because of one is found out one by one.

@@ -17,6 +17,8 @@ import (
 const (
 	duplicateSame  = "same"  // the business id was settled by another record with the same content
 	duplicateStale = "stale" // a higher revision, or the cancellation, was settled before
+	// An operator took back what this content had posted; it is posted again by a replay only.
+	duplicateReversed = "reversed"
 )
 
 // stored is what a claim keeps of a verdict: enough to publish it again, byte for byte, without a call to Zoho.

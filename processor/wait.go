@@ -55,6 +55,10 @@ func (a *attempt) deadline() time.Duration { return a.tenant.org().DependencyDea
 // expired runs the wait's clock.
 func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {
 	w, now := &a.w.wait, a.p.clock.Now()
+	if a.needsHeld(refs) { // what it waits for cannot come: the time starts anew when it can
+		*w = wait{}
+		return false, nil
+	}
 	for _, topic := range a.topicsOf(refs) {
 		if w.ends[topic] != nil {
 			continue

@@ -23,6 +23,10 @@ func (e *storeError) Unwrap() error { return e.err }
 // data as they will be if it succeeds, so that others who plan on the same order count it), and calls. The budget comes
 // first: a step that waits for its turn is not in doubt.
 func (a *attempt) write(step string, intents map[string]*OrderState, call func(ctx context.Context) error) error {
+	if r := a.advanced(step); r != nil {
+		defer r.Release()
+		return a.leave(step, r, call)
+	}
 	r, err := a.reserve(a.class)
 	if err != nil {
 		return err
@@ -43,10 +47,15 @@ func (a *attempt) write(step string, intents map[string]*OrderState, call func(c
 	if err := a.p.claims.Sending(a.ctx, a.handle, step, a.prog.encode(), orders); err != nil {
 		return &storeError{err}
 	}
+	return a.leave(step, r, call)
+}
+
+// leave makes the call of a step that is marked.
+func (a *attempt) leave(step string, r *zohobooks.Reservation, call func(ctx context.Context) error) error {
 	before := a.inDoubt
 	a.wrote, a.answered = true, false
 	a.inDoubt = doubt{step: step, since: a.p.clock.Now()}
-	err = call(r.Attach(a.ctx))
+	err := call(r.Attach(a.ctx))
 	if err == nil {
 		a.went(true)
 	}
@@ -86,6 +95,9 @@ func (a *attempt) reserve(class zohobooks.Class) (*zohobooks.Reservation, error)
 	if a.leaving() {
 		return nil, errLeaving
 	}
+	if park := a.p.held(a.Organization, a.workflow); park != nil {
+		return nil, &heldError{park}
+	}
 	r, err := a.tenant.books.Reserve(zohobooks.WithClass(a.intake, class))
 	if err != nil {
 		return nil, err
@@ -97,10 +109,10 @@ func (a *attempt) reserve(class zohobooks.Class) (*zohobooks.Reservation, error)
 	return r, nil
 }
 
-// heldError says that a call was not made because the organisation is not worked for at present.
+// heldError says that a call was not made because the organisation, or its workflow, is not worked for at present.
 type heldError struct{ park *Park }
 
-func (e *heldError) Error() string { return "the organisation is not worked for: " + e.park.Reason }
+func (e *heldError) Error() string { return "not worked for: " + e.park.Reason }
 
 // failed turns an error of write or read into the attempt's ending. One function decides, so that one table says what
 // happens when.

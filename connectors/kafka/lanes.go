@@ -3,7 +3,6 @@ package kafka
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -86,10 +85,14 @@ func (l *life) push() {
 }
 
 func (l *life) deliverPartition(p *partition) {
-	room := p.tracker.room(l.cfg.MetadataLimit / 4 * 3)
 	n := 0
+	if p.inFlight >= l.cfg.MaxRecordsPerPartition || p.parked >= l.cfg.MaxParkedPerPartition {
+		return
+	}
+	most := p.tracker.size // then no further record fits into the metadata
+	most += p.tracker.room(l.cfg.MetadataLimit / 4 * 3)
 	for _, r := range p.backlog {
-		if p.inFlight >= l.cfg.MaxRecordsPerPartition || p.parked >= l.cfg.MaxParkedPerPartition || room.full() {
+		if p.inFlight >= l.cfg.MaxRecordsPerPartition || p.parked >= l.cfg.MaxParkedPerPartition || p.tracker.size >= most {
 			break
 		}
 		n++
@@ -109,7 +112,6 @@ func (l *life) deliverPartition(p *partition) {
 		d.Record, d.Resumed, d.part = r, p.resumed, p
 		d.mark.offset, d.mark.at = r.Offset, r.Timestamp
 		p.tracker.deliver(&d.mark)
-		room.add(r.Offset)
 		p.inFlight++
 		l.enqueue(d)
 		if len(l.starting) >= startTogether {
@@ -306,11 +308,7 @@ func (l *life) pausing() (hungry bool) {
 		if p.alarm != "" {
 			continue
 		}
-		room := l.cfg.MetadataLimit
-		if p.tracker.open()*binary.MaxVarintLen64 > l.cfg.MetadataLimit/2 {
-			r := p.tracker.room(l.cfg.MetadataLimit / 4 * 3)
-			room = r.left
-		}
+		room := p.tracker.room(l.cfg.MetadataLimit / 4 * 3)
 		p.full = l.blocked || p.parked >= l.cfg.MaxParkedPerPartition || room <= 0
 		// Resuming after the first record that leaves would pause again at once.
 		p.easy = !p.full && len(p.backlog) == 0 && p.parked <= l.cfg.MaxParkedPerPartition*9/10 && room > l.cfg.MetadataLimit/16

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"container/heap"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,14 +15,14 @@ type wakeups struct {
 	last atomic.Uint64 // number of the last wake-up; written under mu
 
 	mu      sync.Mutex
-	keys    map[string]wakeup
-	pending []string // not yet seen by the engine's goroutine
+	keys    map[uint64]wakeup // by the keys' hashes, without pointers: thousands a second are remembered for a minute
+	pending []string          // not yet seen by the engine's goroutine
 	pruned  time.Time
 }
 
 type wakeup struct {
 	number uint64
-	at     time.Time
+	at     int64 // nanoseconds since the epoch
 }
 
 // add notes that keys were woken.
@@ -29,11 +30,11 @@ func (w *wakeups) add(now time.Time, keys ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.keys == nil {
-		w.keys = make(map[string]wakeup)
+		w.keys = make(map[uint64]wakeup)
 	}
 	number := w.last.Add(1)
 	for _, key := range keys {
-		w.keys[key] = wakeup{number: number, at: now}
+		w.keys[hashOf(key)] = wakeup{number: number, at: now.UnixNano()}
 	}
 	w.pending = append(w.pending, keys...)
 	if now.Sub(w.pruned) < w.memory/4 {
@@ -41,11 +42,14 @@ func (w *wakeups) add(now time.Time, keys ...string) {
 	}
 	w.pruned = now
 	for key, wake := range w.keys {
-		if now.Sub(wake.at) > w.memory {
+		if now.UnixNano()-wake.at > int64(w.memory) {
 			delete(w.keys, key)
 		}
 	}
 }
+
+// hashOf stands for a key; two of one hash would wake each other, and a wake-up is a hint.
+func hashOf(key string) uint64 { return maphash.String(laneSeed, key) }
 
 // number answers the number of the last wake-up.
 func (w *wakeups) number() uint64 { return w.last.Load() }
@@ -55,7 +59,7 @@ func (w *wakeups) since(number uint64, keys []string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, key := range keys {
-		if w.keys[key].number > number {
+		if w.keys[hashOf(key)].number > number {
 			return true
 		}
 	}

@@ -28,11 +28,14 @@ type tracker struct {
 	expect  []int64 // open offsets of the metadata that were not fetched again yet; all above every entry
 	changes uint64  // counts what changes the position or the open offsets
 	saved   uint64  // changes when what is committed was computed
+	size    int     // upper bound of what the distances between open offsets take in the metadata, bytes before base64
+	last    int64   // the offset that size counts up to; 0 and size 0: none yet
 }
 
 // restore begins from a commit.
 func (t *tracker) restore(m metadata) {
 	*t = tracker{known: true, highest: m.Highest, expect: m.Open}
+	t.measure()
 }
 
 // fetched takes note of a record at offset and reports whether it is to be delivered; one that is not was settled before this assignment. Offsets ascend.
@@ -69,7 +72,9 @@ func (t *tracker) drop(offset int64) {
 // deliver adds m, whose offset fetched has just accepted.
 func (t *tracker) deliver(m *mark) {
 	if len(t.expect) > 0 && t.expect[0] == m.offset {
-		t.expect = t.expect[1:]
+		t.expect = t.expect[1:] // it is counted in size
+	} else {
+		t.count(m.offset)
 	}
 	t.entries = append(t.entries, m)
 }
@@ -154,41 +159,34 @@ func (t *tracker) oldest() time.Time {
 // open is the number of unsettled records.
 func (t *tracker) open() int { return len(t.entries) - t.settled + len(t.expect) }
 
-// room measures the metadata and answers how many more records at most step apart fit into limit bytes of text; see grow.
-func (t *tracker) room(limit int) metadataRoom {
-	size, last := 0, int64(-1)
-	add := func(offset int64) {
-		if last >= 0 {
-			size += varintLen(uint64(offset - last))
-		}
-		last = offset
-	}
+// count adds an open offset above all others to size.
+func (t *tracker) count(offset int64) {
+	t.size += varintLen(uint64(offset - t.last))
+	t.last = offset
+}
+
+// measure makes size exact. The distance from zero to the first offset, which the metadata leaves out, is counted, too.
+func (t *tracker) measure() {
+	t.size, t.last = 0, 0
 	for _, e := range t.entries {
 		if e.state != markSettled {
-			add(e.offset)
+			t.count(e.offset)
 		}
 	}
 	for _, offset := range t.expect {
-		add(offset)
+		t.count(offset)
 	}
+}
+
+// room answers how much space is left in metadata of limit bytes of text, in bytes before base64; at 0 or less no further record is to be delivered. Delivered
+// records are added to size as they come, settled ones only leave it when it is measured, which happens where a quarter or less seems to be left: the
+// distance over a settled record is never longer than the two around it. What is answered is exact there, and otherwise at most what is left.
+func (t *tracker) room(limit int) int {
 	// Version, epoch with its length, highest, position, count.
-	fixed := 1 + 1 + maxEpoch + 10 + 10 + 3
-	return metadataRoom{left: limit/4*3 - fixed - size, last: last}
-}
-
-// metadataRoom is what is left of a partition's metadata, in bytes before base64.
-type metadataRoom struct {
-	left int
-	last int64
-}
-
-// full reports that no further record fits.
-func (r *metadataRoom) full() bool { return r.left <= 0 }
-
-// add accounts for a record at offset. Records that settle only make the metadata smaller, so the sum is an upper bound.
-func (r *metadataRoom) add(offset int64) {
-	if r.last >= 0 {
-		r.left -= varintLen(uint64(offset - r.last))
+	const fixed = 1 + 1 + maxEpoch + 10 + 10 + 3
+	most := limit/4*3 - fixed
+	if most-t.size <= most/4 {
+		t.measure()
 	}
-	r.last = offset
+	return most - t.size
 }

@@ -117,7 +117,7 @@ func TestTrackerAgreesWithAModel(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		var tr tracker
 		open := make(map[int64]*mark)
-		offset, room := int64(rng.IntN(1000)), tr.room(4096)
+		offset := int64(rng.IntN(1000))
 		for range 2000 {
 			switch rng.IntN(5) {
 			case 0, 1:
@@ -125,7 +125,6 @@ func TestTrackerAgreesWithAModel(t *testing.T) {
 				tr.fetched(offset)
 				open[offset] = &mark{offset: offset}
 				tr.deliver(open[offset])
-				room.add(offset)
 			case 2:
 				offset++
 				tr.passed(offset)
@@ -143,21 +142,45 @@ func TestTrackerAgreesWithAModel(t *testing.T) {
 			if tr.known && tr.position() != want {
 				t.Fatalf("seed %d: position %d, want %d", seed, tr.position(), want)
 			}
+			bound := tr.size
+			if tr.measure(); tr.size > bound {
+				t.Fatalf("seed %d: the bound is %d bytes, really it is %d", seed, bound, tr.size)
+			}
+			if rng.IntN(50) > 0 {
+				tr.size = bound // as if it was not measured
+			}
 		}
 		if tr.open() != len(open) {
 			t.Errorf("seed %d: %d open, want %d", seed, tr.open(), len(open))
-		}
-		if exact := tr.room(4096); exact.left < room.left {
-			t.Errorf("seed %d: the estimate leaves %d bytes, really %d are left", seed, room.left, exact.left)
 		}
 		position, text := tr.commit("epoch")
 		if m, err := decodeMetadata(position, text); err != nil || len(m.Open) != len(open) {
 			t.Errorf("seed %d: %v, %d open", seed, err, len(m.Open))
 		}
-		full := tr.room(4096)
-		if size := base64.StdEncoding.DecodedLen(len(text)); 4096/4*3-full.left < size-2 {
-			t.Errorf("seed %d: %d bytes estimated for %d", seed, 4096/4*3-full.left, size)
+		if size := base64.StdEncoding.DecodedLen(len(text)); 4096/4*3-tr.room(4096) < size-2 {
+			t.Errorf("seed %d: %d bytes estimated for %d", seed, 4096/4*3-tr.room(4096), size)
 		}
+	}
+}
+
+func TestRoomIsExactWhereLittleIsLeft(t *testing.T) {
+	t.Parallel()
+	var tr tracker
+	for offset := range int64(3000) { // the bound grows with all of them
+		marks := deliverAll(&tr, offset)
+		if offset >= 10 {
+			tr.settle(marks[offset])
+		}
+	}
+	before := tr.size
+	if room := tr.room(4096); room < 2900 || before < 2900 {
+		t.Errorf("%d bytes left beside ten open records, and a bound of %d before", room, before)
+	}
+	for offset := range int64(3000) {
+		deliverAll(&tr, 3000+offset)
+	}
+	if room := tr.room(4096); room > 0 {
+		t.Errorf("%d bytes left beside 3,010 open records", room)
 	}
 }
 

@@ -51,8 +51,14 @@ func spread(b *testing.B, goroutines int, f func(n int64) error) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
-// BenchmarkClaims claims, marks and finishes orders: three script calls each.
+// BenchmarkClaims claims, marks and finishes orders: three script calls each, or two where the claim marks.
 func BenchmarkClaims(b *testing.B) {
+	for _, marks := range []bool{false, true} {
+		b.Run(fmt.Sprintf("claim marks=%v", marks), func(b *testing.B) { benchmarkClaims(b, marks) })
+	}
+}
+
+func benchmarkClaims(b *testing.B, marks bool) {
 	for _, batch := range []int{1, 128} {
 		for _, goroutines := range []int{1, 16, 64, 256} {
 			b.Run(fmt.Sprintf("batch=%d/goroutines=%d", batch, goroutines), func(b *testing.B) {
@@ -71,11 +77,17 @@ func BenchmarkClaims(b *testing.B) {
 				spread(b, goroutines, func(n int64) error {
 					id := fmt.Sprint(n)
 					req := ClaimRequest{Organization: org, Ref: Ref{RoleOrder, id}, Token: id, Coordinates: id, Orders: []string{id}, EpochID: e.ID}
-					if _, err := claims.Claim(ctx, req); err != nil {
+					if marks {
+						req.Step, req.Steps = "post", []byte("{}")
+					}
+					a, err := claims.Claim(ctx, req)
+					if err != nil {
 						return err
 					}
-					if _, err := claims.Sending(ctx, handle(req), "post", nil); err != nil {
-						return err
+					if !a.Marked {
+						if _, err := claims.Sending(ctx, handle(req), "post", []byte("{}")); err != nil {
+							return err
+						}
 					}
 					return claims.Finish(ctx, handle(req), FinishRequest{State: StateDone, Outcome: outcome, Data: outcome})
 				})

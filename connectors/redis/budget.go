@@ -263,6 +263,28 @@ func (b *Budget) Acquire(ctx context.Context, org string, class Class) (*Grant, 
 	}
 }
 
+// TryAcquire is Acquire that does not queue: nil when the call could not leave at once, or when others wait already. It blocks for a round trip at most
+// (and for the one under way before it).
+func (b *Budget) TryAcquire(ctx context.Context, org string, class Class) *Grant {
+	if checkOrganization(org) != nil || ctx.Err() != nil {
+		return nil
+	}
+	p := b.pump(org)
+	w := &waiter{ctx: ctx, class: class, result: make(chan verdict, 1), once: true}
+	if !p.tryEnqueue(w) {
+		return nil
+	}
+	select {
+	case v := <-w.result:
+		return v.grant
+	case <-ctx.Done():
+		if v, decided := p.withdraw(w); decided && v.grant != nil {
+			v.grant.Return()
+		}
+		return nil
+	}
+}
+
 // Grant is the permission for one call.
 type Grant struct {
 	p     *pump

@@ -1,10 +1,12 @@
--- Takes a claim and the leases of every order named with it, all or none.
+-- Takes a claim and the leases of every order named with it, all or none. With a step, a claim that holds nothing is marked as sending at once, as by
+-- sending.lua right behind this script.
 --
 -- KEYS: epoch, claim, the claim's waiters; per order its claim and waiters; per announced order its pending payments; per need its claim and waiters;
 --       if asked for, the pending payments to list.
 -- ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 lease ms, 5 coordinates, 6 fingerprint, 7 revision (19 digits), 8 replay, 9 business id,
---       10 waiter ttl ms, 11 retention ms, 12 grace ms, 13 orders, 14 announced, 15 needs, 16 list, 17 announced orders as JSON.
--- Answers {state, now, busy until, sequence, entry, entries of orders and needs, indexes waited for (orders, then needs; 0 the claim), pending}.
+--       10 waiter ttl ms, 11 retention ms, 12 grace ms, 13 orders, 14 announced, 15 needs, 16 list, 17 announced orders as JSON,
+--       18 step (empty: none), 19 steps, 20 mark.
+-- Answers {state, now, busy until, sequence, entry, entries of orders and needs, indexes waited for (orders, then needs; 0 the claim), pending, marked}.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
 if not sequence then return {'epoch'} end
 
@@ -32,7 +34,7 @@ local settled = state
 if state == 'sending' then settled = fresh(c[2]) end
 local mine = holder == token
 
-local function answer(state, busyUntil, waiting, pending)
+local function answer(state, busyUntil, waiting, pending, marked)
   if mine then c[18], c[19] = false, false end
   local told, entries = {[KEYS[2]] = true}, {}
   local function tell(key)
@@ -45,7 +47,7 @@ local function answer(state, busyUntil, waiting, pending)
   end
   for i = 1, orders do tell(KEYS[2 + 2 * i]) end
   for i = 1, needs do tell(KEYS[firstNeed + 2 * (i - 1)]) end
-  return {state, whole(now), whole(busyUntil), whole(sequence), show(c), entries, waiting, pending}
+  return {state, now, busyUntil, sequence, show(c), entries, waiting, pending, marked or 0}
 end
 
 local function register(key) redis.call('SET', key, '1', 'PX', ARGV[10]) end
@@ -56,6 +58,9 @@ if settled == 'done' then
   if same and c[3] == coordinates then return answer('done', 0, {}, {}) end
   if same and c[14] == coordinates and not replay then return answer('rejected', 0, {}, {}) end
   if revision <= fresh(c[5]) then return answer('done', 0, {}, {}) end
+elseif settled == 'reversed' then
+  -- An operator took it back: only a replay or other content posts again.
+  if not replay and (same and c[3] == coordinates or c[4] == ARGV[6] or revision < fresh(c[5])) then return answer('done', 0, {}, {}) end
 elseif settled == 'rejected' then
   if same and c[3] == coordinates and not replay then return answer('rejected', 0, {}, {}) end
 end
@@ -71,6 +76,17 @@ if ARGV[16] == '1' then
   local all = redis.call('ZRANGEBYSCORE', KEYS[listed], '(' .. whole(now - tonumber(ARGV[11])), '+inf')
   for _, id in ipairs(all) do
     if announced == 0 or id ~= ARGV[9] then pending[#pending + 1] = id end
+  end
+end
+
+-- The same request again: its answer was lost, its mark was not.
+if mine and ARGV[18] ~= '' and c[22] == ARGV[20] then
+  local leased = true
+  for i = 1, orders do leased = leased and cell(KEYS[2 + 2 * i])[20] == token end
+  if leased then
+    c, mine = {}, false
+    cells[KEYS[2]] = c
+    return answer('claimed', 0, {}, pending, 1)
   end
 end
 
@@ -105,31 +121,49 @@ end
 if #waiting > 0 then return answer('busy', busyUntil, waiting, pending) end
 
 local till = whole(now + lease)
-local life = whole(lease + tonumber(ARGV[12]))
+local life = lease + tonumber(ARGV[12])
 local set = {'token', token, 'until', till, 'acoordinates', coordinates, 'afingerprint', ARGV[6], 'arevision', revision}
-if not mine then
-  -- The marks of another holder are no measure for this one's.
-  set[#set + 1] = 'mark'
-  set[#set + 1] = ''
+local function put(field, value)
+  set[#set + 1] = field
+  set[#set + 1] = value
+end
+-- write sets fields of a claim, which lives at least so much longer; before is what it held.
+local function write(key, ms, before, ...)
+  redis.call('HSET', key, ...)
+  if #before == 0 then
+    redis.call('PEXPIRE', key, ms)
+  else
+    keep(key, ms)
+  end
 end
 local held = life
 if announced > 0 then
-  set[#set + 1] = 'announced'
-  set[#set + 1] = ARGV[17]
+  put('announced', ARGV[17])
   held = ARGV[11]
 end
+local marked = 0
+if ARGV[18] ~= '' and not mine and not (c[1] or c[8] or c[10]) then
+  put('state', 'sending')
+  put('step', ARGV[18])
+  put('since', whole(now))
+  put('scoordinates', coordinates)
+  put('sfingerprint', ARGV[6])
+  put('srevision', revision)
+  put('steps', ARGV[19])
+  put('mark', ARGV[20])
+  held, marked = ARGV[11], 1
+elseif not mine and c[22] then
+  put('mark', '') -- the marks of another holder are no measure for this one's
+end
 for i = 1, orders do
-  if KEYS[2 + 2 * i] == KEYS[2] then
-    set[#set + 1] = 'ltoken'
-    set[#set + 1] = token
-    set[#set + 1] = 'luntil'
-    set[#set + 1] = till
+  local key = KEYS[2 + 2 * i]
+  if key == KEYS[2] then
+    put('ltoken', token)
+    put('luntil', till)
   else
-    redis.call('HSET', KEYS[2 + 2 * i], 'ltoken', token, 'luntil', till)
-    keep(KEYS[2 + 2 * i], life)
+    write(key, life, cell(key), 'ltoken', token, 'luntil', till)
   end
 end
-redis.call('HSET', KEYS[2], unpack(set))
-keep(KEYS[2], held)
+write(KEYS[2], held, c, unpack(set))
 if state == 'sending' then return answer('in doubt', 0, {}, pending) end
-return answer('claimed', 0, {}, pending)
+return answer('claimed', 0, {}, pending, marked)

@@ -103,6 +103,10 @@ type ClaimRequest struct {
 	Lease time.Duration
 	// EpochID is Epoch.ID.
 	EpochID string
+	// Step, if not empty, is marked as sending, with Steps, where the claim is taken and holds nothing: as by Sending right after Claim, for the price of
+	// one. The answer's Marked says whether it was.
+	Step  string
+	Steps []byte
 }
 
 // ClaimAnswer says whose the claim is and what it holds.
@@ -119,6 +123,8 @@ type ClaimAnswer struct {
 	WaitingFor []Ref
 	// Pending are the payments listed, oldest announcement first.
 	Pending []string
+	// Marked says that the request's Step is marked as sending; the entry shows the claim without it.
+	Marked bool
 }
 
 // Origin says which record, with which content, an attempt worked for.

@@ -10,7 +10,8 @@ import (
 )
 
 // Claim asks for a claim and the leases of the orders named, in one round trip. It does not wait for anybody. Errors: ErrEpochChanged, or trouble with
-// Redis; then it is unknown whether the claim was taken, and the same request may be repeated with the same token.
+// Redis; then it is unknown whether the claim was taken (and the step marked), and the same request may be repeated with the same token: a step that was
+// marked is in doubt then.
 func (s *Claims) Claim(ctx context.Context, req ClaimRequest) (ClaimAnswer, error) {
 	if err := checkClaim(req); err != nil {
 		return ClaimAnswer{}, fmt.Errorf("claiming %s %s: %w", req.Ref.Role, req.Ref.ID, err)
@@ -44,10 +45,15 @@ func (s *Claims) Claim(ctx context.Context, req ClaimRequest) (ClaimAnswer, erro
 			return ClaimAnswer{}, fmt.Errorf("encoding announced orders: %w", err)
 		}
 	}
+	mark := ""
+	if req.Step != "" {
+		mark = s.c.nextMark()
+	}
 	v, err := s.c.run(ctx, claimScript, keys,
 		req.EpochID, s.c.seen(req.Organization, req.EpochID), req.Token, s.lease(req.Lease), req.Coordinates, req.Fingerprint, padded(req.Revision),
 		flag(req.Replay), req.Ref.ID, millis(s.cfg.WaiterTTL), millis(s.cfg.Retention), millis(s.cfg.Grace),
-		len(orders), len(announce), len(req.Needs), flag(req.ListPending), announced)
+		len(orders), len(announce), len(req.Needs), flag(req.ListPending), announced,
+		req.Step, req.Steps, mark)
 	if err == nil {
 		err = verdictOf(v)
 	}

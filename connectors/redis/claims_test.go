@@ -184,6 +184,73 @@ func TestClaim(t *testing.T) {
 			d.claim(d.request(order1, "d", "t/0/1", 1), Rejected)
 			d.claim(d.request(order1, "e", "t/0/2", 1), Claimed)
 		},
+		"a new claim is marked as it is taken, and in doubt when its holder is gone": func(t *testing.T, d *desk) {
+			req := d.request(order1, "a", "t/0/1", 1)
+			req.Step, req.Steps = "post", []byte("s1")
+			if a := d.claim(req, Claimed); !a.Marked || a.Entry.State != StateNone || a.Entry.Steps != nil || a.Orders["O1"].State != StateNone {
+				t.Errorf("answer %+v", a)
+			}
+			if e := d.entry(order1); e.State != StateSending || e.Step != "post" || string(e.Steps) != "s1" || e.Since.IsZero() ||
+				e.Sending != (Origin{"t/0/1", "f:t/0/1", 1}) {
+				t.Errorf("entry %+v", e)
+			}
+			d.claim(d.request(order1, "b", "t/0/2", 1), Busy)
+			d.lapse(d.claims.c, order1)
+			next := d.request(order1, "b", "t/0/1", 1)
+			next.Step, next.Steps = "post", []byte("s2")
+			if a := d.claim(next, InDoubt); a.Marked || a.Entry.Step != "post" || string(a.Entry.Steps) != "s1" {
+				t.Errorf("answer %+v", a)
+			}
+			d.finish(next, FinishRequest{State: StateDone, Outcome: []byte("x")})
+			if e := d.entry(order1); e.State != StateDone || e.Coordinates != "t/0/1" {
+				t.Errorf("entry %+v", e)
+			}
+		},
+		"a mark whose call never left is taken back": func(t *testing.T, d *desk) {
+			req := d.request(order1, "a", "t/0/1", 1)
+			req.Step, req.Steps = "post", []byte("s1")
+			d.claim(req, Claimed)
+			if err := d.claims.Answered(d.ctx, handle(req), []byte("s1")); err != nil {
+				t.Fatal(err)
+			}
+			d.release(req)
+			if a := d.claim(d.request(order1, "b", "t/0/1", 1), Claimed); a.Entry.State != StateNone {
+				t.Errorf("entry %+v", a.Entry)
+			}
+		},
+		"nothing is marked where the claim holds something or is not given": func(t *testing.T, d *desk) {
+			marking := func(token, coordinates string, revision int64) ClaimRequest {
+				req := d.request(order1, token, coordinates, revision)
+				req.Step, req.Steps = "post", []byte("of "+token)
+				return req
+			}
+			d.settle(order1, "a", "t/0/1", 1, StateRejected)
+			if a := d.claim(marking("b", "t/0/2", 1), Claimed); a.Marked || a.Entry.Settled != StateRejected {
+				t.Errorf("beside a rejection: %+v", a)
+			}
+			if a := d.claim(marking("c", "t/0/3", 1), Busy); a.Marked {
+				t.Errorf("busy: %+v", a)
+			}
+			if e := d.entry(order1); e.State != StateRejected || string(e.Steps) != `{"by":"a"}` {
+				t.Errorf("entry %+v", e)
+			}
+			d.release(marking("b", "t/0/2", 1))
+			d.settle(order1, "d", "t/0/4", 2, StateDone)
+			if a := d.claim(marking("e", "t/0/5", 2), Done); a.Marked {
+				t.Errorf("done: %+v", a)
+			}
+			if a := d.claim(marking("f", "t/0/6", 3), Claimed); a.Marked || a.Entry.State != StateDone {
+				t.Errorf("a higher revision: %+v", a)
+			}
+		},
+		"an attempt that holds the claim does not mark it by asking again": func(t *testing.T, d *desk) {
+			req := d.request(order1, "a", "t/0/1", 1)
+			d.claim(req, Claimed)
+			req.Step, req.Steps = "post", []byte("s")
+			if a := d.claim(req, Claimed); a.Marked {
+				t.Errorf("answer %+v", a)
+			}
+		},
 		"a write whose holder is gone is in doubt, for any number of holders": func(t *testing.T, d *desk) {
 			req := d.request(order1, "a", "t/0/1", 1)
 			d.claim(req, Claimed)
@@ -506,5 +573,9 @@ func TestClaimsLiveAsLongAsTheyMatter(t *testing.T) {
 		d.claim(next, Claimed)
 		d.release(next)
 		between("a settled claim after another attempt", life(order1), 39*24*time.Hour, 40*24*time.Hour)
+		marking := d.request(order2, "c", "t/0/3", 1)
+		marking.Step, marking.Steps = "post", []byte("s")
+		d.claim(marking, Claimed)
+		between("a claim that was marked as it was taken", life(order2), 34*24*time.Hour, 35*24*time.Hour)
 	})
 }

@@ -21,9 +21,9 @@ local function guard(key, id, seen)
   return redis.call('HINCRBY', key, 'sequence', 1)
 end
 
--- keep makes a key live at least so many milliseconds longer; it never shortens a life.
+-- keep makes a key live at least so many milliseconds longer; it never shortens a life. GT leaves a key that has no end as it is: a new one.
 local function keep(key, ms)
-  if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
+  if redis.call('PEXPIRE', key, ms, 'GT') == 0 and redis.call('PTTL', key) == -1 then redis.call('PEXPIRE', key, ms) end
 end
 
 -- wake tells those who wait for a claim, if anyone registered since the last time.

@@ -23,7 +23,7 @@ const (
 	fieldRejectedOutcome
 	fieldToken
 	fieldUntil
-	entryFields // the order's lease, which follows, is of no use here
+	entryFields // the order's lease and the mark, which follow, are of no use here
 )
 
 func readEntry(v []any) Entry {
@@ -83,6 +83,7 @@ func readAnswer(v []any, refs []Ref) ClaimAnswer {
 		BusyUntil: timeOf(v[2]),
 		Entry:     readEntry(own),
 		Orders:    make(map[string]Entry, len(refs)),
+		Marked:    numberOf(v[8]) == 1,
 	}
 	if a.State == Rejected {
 		a.Entry = a.Entry.rejection(own)

@@ -32,6 +32,14 @@ func TestLostAnswersAreRecognised(t *testing.T) {
 			}
 		})
 		lose("Finish", func() { d.finish(req, FinishRequest{State: StateDone, Outcome: []byte("x")}) })
+		first := d.request(order2, "b", "t/0/4", 1)
+		first.Step, first.Steps = "post", []byte("s")
+		lose("Claim that marks", func() {
+			if a := d.claim(first, Claimed); !a.Marked || a.Entry.State != StateNone {
+				t.Errorf("answer %+v", a)
+			}
+		})
+		d.finish(first, FinishRequest{State: StateDone, Outcome: []byte("x")})
 		pay := d.request(payment1, "p", "t/0/2", 0)
 		pay.Needs, pay.Announce = []Ref{order1}, []string{"O1"}
 		lose("Claim with needs", func() { d.claim(pay, Claimed) })

@@ -12,7 +12,7 @@ local orders = (#KEYS - 3) / 3
 local c = redis.call('HMGET', claim, 'token', 'state', 'was', 'settled', 'acoordinates', 'afingerprint', 'arevision', 'revision', 'announced', 'ltoken')
 if c[1] ~= token then
   -- The same attempt asks again: its answer was lost, its work was not.
-  if c[4] == token then return {'ok', '0', whole(sequence)} end
+  if c[4] == token then return {'ok', '0', sequence} end
   return {'lost'}
 end
 for i = 1, orders do
@@ -91,4 +91,4 @@ for i = 1, orders do
   if key ~= claim then wake(KEYS[2 + 3 * i], ARGV[12], ARGV[at]) end
 end
 wake(KEYS[3], ARGV[12], ARGV[13])
-return {'ok', '0', whole(sequence)}
+return {'ok', '0', sequence}

@@ -54,6 +54,7 @@ type modelAnswer struct {
 	State   ClaimState
 	Waiting []Ref
 	Pending []string
+	Marked  bool
 }
 
 func (m *model) claim(req ClaimRequest) modelAnswer {
@@ -122,6 +123,10 @@ func (m *model) claim(req ClaimRequest) modelAnswer {
 	a.State = Claimed
 	if c.step != "" {
 		a.State = InDoubt
+	}
+	if req.Step != "" && !mine && c.state() == StateNone && c.steps == "" && c.data == "" {
+		a.Marked = true
+		c.step, c.write, c.steps = req.Step, c.attempt, string(req.Steps)
 	}
 	return a
 }
@@ -313,7 +318,7 @@ func playModel(t *testing.T, s *bundle, rnd *rand.Rand) {
 				requests = append(requests, req)
 			}
 			pending := slices.Sorted(slices.Values(a.Pending))
-			same("claim", modelAnswer{a.State, a.WaitingFor, pending}, want)
+			same("claim", modelAnswer{a.State, a.WaitingFor, pending, a.Marked}, want)
 		case op == 4:
 			h, step := pick(), fmt.Sprint("step", i)
 			log = append(log, fmt.Sprintf("sending %+v", h))
@@ -372,6 +377,9 @@ func randomRequest(rnd *rand.Rand, d *desk, refs []Ref, i int) ClaimRequest {
 	ref := refs[rnd.IntN(len(refs))]
 	req := d.request(ref, fmt.Sprint("token", i), fmt.Sprint("c", rnd.IntN(4)), rnd.Int64N(4))
 	req.Replay = rnd.IntN(4) == 0
+	if rnd.IntN(2) == 0 {
+		req.Step, req.Steps = fmt.Sprint("first", i), fmt.Appendf(nil, "first%d", i)
+	}
 	both := []string{"O1", "O2"}
 	switch ref.Role {
 	case RolePayment:

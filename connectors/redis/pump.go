@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,7 @@ type waiter struct {
 	ctx    context.Context
 	class  Class
 	result chan verdict // capacity 1
+	once   bool         // takes what the next answer grants, or nothing
 }
 
 type verdict struct {
@@ -70,13 +72,29 @@ func (b *Budget) pump(org string) *pump {
 
 func (p *pump) enqueue(w *waiter) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.add(w)
+}
+
+// add queues a waiter. The caller holds mu.
+func (p *pump) add(w *waiter) {
 	l := w.class.level()
 	p.queues[l] = append(p.queues[l], w)
 	if w.class == Probe {
 		p.hinted = true // what holds the others may not hold it
 	}
 	p.start()
-	p.mu.Unlock()
+}
+
+// tryEnqueue is enqueue where nothing was short when the budget was asked last; false where it was.
+func (p *pump) tryEnqueue(w *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.blocked != "" {
+		return false
+	}
+	p.add(w)
+	return true
 }
 
 // hint says that something may have become free.
@@ -253,6 +271,7 @@ func (p *pump) gather(quiet time.Time) (question, bool) {
 func (p *pump) takeBack(q question) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.turnAway()
 	p.freed = append(p.freed, q.freed...)
 	p.unused = append(p.unused, q.unused...)
 	for i := range int64(q.wanted()) {
@@ -314,6 +333,12 @@ func (p *pump) distribute(q question, a asked) time.Time {
 		}
 	}
 	p.blocked = a.reason
+	if a.day != "" && p.blocked == "" {
+		p.blocked = a.day
+	}
+	if p.blocked != "" {
+		p.turnAway()
+	}
 	if reason, paused := strings.CutPrefix(a.reason, pausePrefix); paused {
 		p.refuse(0, a.received.Add(a.wait), reason)
 	}
@@ -327,6 +352,18 @@ func (p *pump) distribute(q question, a asked) time.Time {
 		return a.received.Add(poll)
 	}
 	return a.received.Add(a.wait)
+}
+
+// turnAway gives nothing to those who do not queue. The caller holds mu.
+func (p *pump) turnAway() {
+	for l := range p.queues {
+		p.queues[l] = slices.DeleteFunc(p.queues[l], func(w *waiter) bool {
+			if w.once {
+				w.result <- verdict{}
+			}
+			return w.once
+		})
+	}
 }
 
 // refuse tells those from a level on who cannot wait so long. The caller holds mu.

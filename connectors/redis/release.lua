@@ -22,4 +22,4 @@ if c[1] == token then
   if fresh(c[2]) == '' and fresh(c[3]) == '' and fresh(c[4]) == '' and not c[5] and not c[6] then redis.call('DEL', KEYS[2]) end
   wake(KEYS[3], ARGV[4], ARGV[5])
 end
-return {'ok', whole(clock()), whole(sequence)}
+return {'ok', clock(), sequence}

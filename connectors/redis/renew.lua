@@ -8,11 +8,11 @@ for i = 3, #KEYS do
   if redis.call('HGET', KEYS[i], 'ltoken') ~= ARGV[3] then return {'lost'} end
 end
 local now = clock()
-local till, life = whole(now + tonumber(ARGV[4])), whole(tonumber(ARGV[4]) + tonumber(ARGV[5]))
+local till, life = whole(now + tonumber(ARGV[4])), tonumber(ARGV[4]) + tonumber(ARGV[5])
 redis.call('HSET', KEYS[2], 'until', till)
 keep(KEYS[2], life)
 for i = 3, #KEYS do
   redis.call('HSET', KEYS[i], 'luntil', till)
   keep(KEYS[i], life)
 end
-return {'ok', whole(now), whole(sequence)}
+return {'ok', now, sequence}

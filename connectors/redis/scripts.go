@@ -30,6 +30,8 @@ var (
 	finishLua string
 	//go:embed lookup.lua
 	lookupLua string
+	//go:embed reverse.lua
+	reverseLua string
 	//go:embed epoch.lua
 	epochLua string
 	//go:embed budget.lua
@@ -38,21 +40,25 @@ var (
 	pauseLua string
 	//go:embed unlease.lua
 	unleaseLua string
+	//go:embed switches.lua
+	switchesLua string
 )
 
 var (
-	claimScript   = newScript("claim", commonLua, entryLua, claimLua)
-	sendingScript = newScript("sending", commonLua, sendingLua)
-	renewScript   = newScript("renew", commonLua, renewLua)
-	releaseScript = newScript("release", commonLua, releaseLua)
-	finishScript  = newScript("finish", commonLua, finishLua)
-	lookupScript  = newScript("lookup", entryLua, lookupLua)
-	epochScript   = newScript("epoch", epochLua)
-	budgetScript  = newScript("budget", budgetLua)
-	pauseScript   = newScript("pause", pauseLua)
-	unleaseScript = newScript("unlease", unleaseLua)
+	claimScript    = newScript("claim", commonLua, entryLua, claimLua)
+	sendingScript  = newScript("sending", commonLua, sendingLua)
+	renewScript    = newScript("renew", commonLua, renewLua)
+	releaseScript  = newScript("release", commonLua, releaseLua)
+	finishScript   = newScript("finish", commonLua, finishLua)
+	lookupScript   = newScript("lookup", entryLua, lookupLua)
+	reverseScript  = newScript("reverse", commonLua, reverseLua)
+	epochScript    = newScript("epoch", epochLua)
+	budgetScript   = newScript("budget", budgetLua)
+	pauseScript    = newScript("pause", pauseLua)
+	unleaseScript  = newScript("unlease", unleaseLua)
+	switchesScript = newScript("switches", switchesLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, epochScript, budgetScript, pauseScript, unleaseScript}
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript}
 )
 
 // script is a Lua script that the server knows by its hash.

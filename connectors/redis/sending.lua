@@ -17,7 +17,7 @@ end
 
 local now = clock()
 local last = fresh(c[4])
-if last == mark then return {'ok', step == '' and whole(now) or fresh(c[5]), whole(sequence)} end
+if last == mark then return {'ok', step == '' and now or fresh(c[5]), sequence} end
 if mark < last then return {'lost'} end
 
 local till = whole(now + tonumber(ARGV[4]))
@@ -31,7 +31,7 @@ for i = 3, #KEYS do
     put('luntil', till)
   else
     redis.call('HSET', KEYS[i], 'luntil', till)
-    keep(KEYS[i], whole(tonumber(ARGV[4]) + tonumber(ARGV[10])))
+    keep(KEYS[i], tonumber(ARGV[4]) + tonumber(ARGV[10]))
   end
 end
 if ARGV[6] == '1' then put('steps', ARGV[7]) end
@@ -58,4 +58,4 @@ for i = 11, #ARGV, 2 do
   redis.call('HSET', order, 'data', ARGV[i + 1])
   keep(order, ARGV[8])
 end
-return {'ok', whole(now), whole(sequence)}
+return {'ok', now, sequence}

@@ -221,8 +221,22 @@ func (c *Client) exchange(ctx context.Context, cl *call, body []byte, tok *token
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	w := &wire{cancel: cancel}
+	if guard := guardOf(ctx, cl); guard != nil {
+		w.guard = func() error { return guard(ctx) }
+		if err := w.guard(); err != nil { // before a connection is taken for nothing
+			info.Err = "held"
+			return err
+		}
+	}
 	req := c.request(httptrace.WithClientTrace(ctx, w.trace()), cl, body, tok)
 	resp, err := c.rt.RoundTrip(req)
+	if held := w.held.Load(); held != nil {
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		info.Err = "held"
+		return *held
+	}
 	if err != nil {
 		left := w.left.Load()
 		result.Answered = !left
@@ -273,9 +287,24 @@ var errRepeat = errors.New("connection was closed before an answer came")
 // wire watches what becomes of one request. Its hooks run in the transport's goroutines, possibly after RoundTrip returned.
 type wire struct {
 	cancel context.CancelFunc
-	left   atomic.Bool // a connection was taken: from now on bytes may have left
-	sent   atomic.Bool // the request was written completely
-	repeat atomic.Bool // the transport wanted to send it again
+	left   atomic.Bool           // a connection was taken: from now on bytes may have left
+	sent   atomic.Bool           // the request was written completely
+	repeat atomic.Bool           // the transport wanted to send it again
+	guard  func() error          // nil: none
+	held   atomic.Pointer[error] // the guard's refusal
+}
+
+// took notes that a connection was taken, unless the guard refuses: dialling may have taken long. A connection closed here carries nothing any more.
+func (w *wire) took(info httptrace.GotConnInfo) {
+	if w.guard != nil {
+		if err := w.guard(); err != nil {
+			w.held.Store(&err)
+			w.cancel()
+			_ = info.Conn.Close()
+			return
+		}
+	}
+	w.left.Store(true)
 }
 
 func (w *wire) trace() *httptrace.ClientTrace {
@@ -291,7 +320,7 @@ func (w *wire) trace() *httptrace.ClientTrace {
 			}
 			w.left.Store(false)
 		},
-		GotConn: func(httptrace.GotConnInfo) { w.left.Store(true) },
+		GotConn: w.took,
 		WroteRequest: func(info httptrace.WroteRequestInfo) {
 			if info.Err == nil {
 				w.sent.Store(true)

@@ -248,6 +248,98 @@ func TestReservationIsSpentByOneCall(t *testing.T) {
 	}
 }
 
+// shortGrants are good until a time, and say which of them came back unused.
+type shortGrants struct {
+	grantBook
+	good  time.Duration // of the first one; the others are good for an hour
+	short bool          // TryAcquire has none
+}
+
+type shortGrant struct {
+	*grantBook
+	until time.Time
+}
+
+func (g shortGrant) UseBy() time.Time { return g.until }
+
+func (g *shortGrants) Acquire(ctx context.Context, class zohobooks.Class) (zohobooks.Grant, error) {
+	good := time.Hour
+	if g.asked.Load() == 0 {
+		good = g.good
+	}
+	_, err := g.grantBook.Acquire(ctx, class)
+	return shortGrant{&g.grantBook, time.Now().Add(good)}, err
+}
+
+func (g *shortGrants) TryAcquire(ctx context.Context, class zohobooks.Class) zohobooks.Grant {
+	if g.short {
+		return nil
+	}
+	grant, _ := g.Acquire(ctx, class)
+	return grant
+}
+
+func TestAGrantThatExpiredIsGivenBackAndAnotherAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		good    time.Duration
+		answers []int // the status of each grant's end; 0: no call left with it
+	}{
+		"still good": {time.Hour, []int{200}},
+		"expired":    {-time.Millisecond, []int{0, 200}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			grants := &shortGrants{good: tt.good}
+			c, mux, _ := setup(t, zohobooks.WithLimiter(grants))
+			ok, _ := fixed(200, `{"code":0,"organizations":[]}`)
+			mux.HandleFunc("GET /books/v3/organizations", ok)
+			r, err := c.Reserve(zohobooks.WithClass(t.Context(), zohobooks.ClassRefund))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Organizations(r.Attach(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			r.Release()
+			var got []int
+			for i, a := range grants.answers {
+				if got = append(got, a.Status); !a.Answered {
+					t.Errorf("grant %d keeps its slot: %+v", i, a)
+				}
+				if grants.classes[i] != zohobooks.ClassRefund {
+					t.Errorf("grant %d is of class %s", i, grants.classes[i])
+				}
+			}
+			if diff := cmp.Diff(tt.answers, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTryReserveDoesNotQueue(t *testing.T) {
+	t.Parallel()
+	grants := &shortGrants{good: time.Hour}
+	c, _, _ := setup(t, zohobooks.WithLimiter(grants))
+	r := c.TryReserve(t.Context())
+	if r == nil {
+		t.Fatal("no reservation though a call may leave")
+	}
+	r.Release()
+	grants.short = true
+	if r := c.TryReserve(t.Context()); r != nil {
+		t.Error("a reservation although calls have to wait")
+	}
+	plain, _, _ := setup(t, zohobooks.WithLimiter(&grantBook{}))
+	if r := plain.TryReserve(t.Context()); r != nil {
+		t.Error("a reservation of a limiter that cannot say whether a call has to wait")
+	}
+	if grants.asked.Load() != 1 || grants.done.Load() != 1 {
+		t.Errorf("%d asked for, %d done", grants.asked.Load(), grants.done.Load())
+	}
+}
+
 func TestSecretsAreTakenOutOfWhatServersEcho(t *testing.T) {
 	t.Parallel()
 	c, mux, _ := setup(t)

@@ -57,6 +57,12 @@ type Limiter interface {
 	Acquire(ctx context.Context, class Class) (Grant, error)
 }
 
+// TryLimiter is a Limiter that can say at once that a call would have to wait; TryAcquire answers nil then.
+type TryLimiter interface {
+	Limiter
+	TryAcquire(ctx context.Context, class Class) Grant
+}
+
 // Grant is leave to make one call. Done is called exactly once.
 type Grant interface{ Done(CallAnswer) }
 

@@ -245,7 +245,13 @@ func everyCall() map[string]func(ctx context.Context, c *zohobooks.Client) error
 		"RefundCreditNote":      func(ctx context.Context, c *zohobooks.Client) error { return err1(c.RefundCreditNote(ctx, id, refund)) },
 		"ListCreditNoteRefunds": func(ctx context.Context, c *zohobooks.Client) error { return err1(c.ListCreditNoteRefunds(ctx, id)) },
 		"VoidCreditNote":        func(ctx context.Context, c *zohobooks.Client) error { return c.VoidCreditNote(ctx, id) },
-		"DeleteCreditNote":      func(ctx context.Context, c *zohobooks.Client) error { return c.DeleteCreditNote(ctx, id) },
+		"DeletePaymentRefund":   func(ctx context.Context, c *zohobooks.Client) error { return c.DeletePaymentRefund(ctx, id, id) },
+		"DeleteCreditNoteRefund": func(ctx context.Context, c *zohobooks.Client) error {
+			return c.DeleteCreditNoteRefund(ctx, id, id)
+		},
+		"UnapplyCreditNote": func(ctx context.Context, c *zohobooks.Client) error { return c.UnapplyCreditNote(ctx, id, id) },
+		"MarkInvoiceDraft":  func(ctx context.Context, c *zohobooks.Client) error { return c.MarkInvoiceDraft(ctx, id) },
+		"DeleteCreditNote":  func(ctx context.Context, c *zohobooks.Client) error { return c.DeleteCreditNote(ctx, id) },
 
 		"CreateContact": func(ctx context.Context, c *zohobooks.Client) error { return err1(c.CreateContact(ctx, contact)) },
 		"UpdateContact": func(ctx context.Context, c *zohobooks.Client) error {
@@ -270,7 +276,7 @@ func everyCall() map[string]func(ctx context.Context, c *zohobooks.Client) error
 }
 
 // noCalls are the methods that make no call of the API.
-var noCalls = []string{"Close", "OrganizationID", "RefreshToken", "Reserve", "Token", "TokenExpires"}
+var noCalls = []string{"Close", "OrganizationID", "RefreshToken", "Reserve", "Token", "TokenExpires", "TryReserve"}
 
 func TestEveryRequestIsAsDocumented(t *testing.T) {
 	t.Parallel()

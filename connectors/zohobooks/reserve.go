@@ -33,6 +33,25 @@ func (c *Client) Reserve(ctx context.Context) (*Reservation, error) {
 	return &Reservation{grant: grant, class: ClassOf(ctx), waited: waited}, nil
 }
 
+// TryReserve is Reserve that does not queue: nil when the call would have to wait, or could not be made at all.
+func (c *Client) TryReserve(ctx context.Context) *Reservation {
+	l, ok := c.limiter.(TryLimiter)
+	if !ok {
+		return nil
+	}
+	if _, err := c.tokens.token(ctx); err != nil {
+		return nil
+	}
+	asked := time.Now()
+	grant := l.TryAcquire(ctx, ClassOf(ctx))
+	waited := time.Since(asked)
+	countersOf(ctx).waitedFor(waited)
+	if grant == nil {
+		return nil
+	}
+	return &Reservation{grant: grant, class: ClassOf(ctx), waited: waited}
+}
+
 // Attach gives a context whose first call spends the reservation.
 func (r *Reservation) Attach(ctx context.Context) context.Context {
 	return context.WithValue(ctx, reservationKey{}, r)

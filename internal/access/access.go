@@ -119,6 +119,14 @@ func (l limiter) Acquire(ctx context.Context, class zohobooks.Class) (zohobooks.
 	return grant{g}, nil
 }
 
+// TryAcquire implements zohobooks.TryLimiter.
+func (l limiter) TryAcquire(ctx context.Context, class zohobooks.Class) zohobooks.Grant {
+	if g := l.budget.TryAcquire(ctx, l.organization, classes[class]); g != nil {
+		return grant{g}
+	}
+	return nil
+}
+
 type grant struct{ *redis.Grant }
 
 // Done implements zohobooks.Grant. What never left is given back.

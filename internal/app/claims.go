@@ -34,13 +34,14 @@ func (c *claims) Claim(ctx context.Context, req *processor.ClaimRequest) (*proce
 		Organization: req.Organization, Ref: refTo(req.Ref), Token: req.Token, Coordinates: req.Coordinates,
 		Fingerprint: req.Fingerprint, Revision: req.Revision, Replay: req.Replay, Orders: req.Orders, Needs: refsTo(req.Needs),
 		Announce: req.Announce, ListPending: req.ListPending, Lease: req.Lease, EpochID: req.EpochID,
+		Step: req.Step, Steps: req.Steps,
 	})
 	if err != nil {
 		return nil, claimError(err)
 	}
 	out := &processor.ClaimAnswer{
 		Entry: entryFrom(ans.Entry), BusyUntil: ans.BusyUntil, Now: ans.Now, Pending: ans.Pending,
-		State: claimStates[ans.State], Orders: make(map[string]processor.ClaimEntry, len(ans.Orders)),
+		State: claimStates[ans.State], Marked: ans.Marked, Orders: make(map[string]processor.ClaimEntry, len(ans.Orders)),
 	}
 	if out.State == "" {
 		return nil, fmt.Errorf("claiming: unknown state %q", ans.State)

@@ -92,7 +92,7 @@ func (s *Service) progressing(context.Context) error {
 	}
 	idle := time.Since(st.LastProgress)
 	limit := stalledAfter + s.cfg.Zoho.Timeout
-	if open <= parked || idle < limit || s.heldUp() {
+	if open <= parked || idle < limit || s.held() || s.heldUp() {
 		return nil
 	}
 	return fmt.Errorf("%d records are neither settled nor parked, and none was settled for %s", open-parked, idle.Round(time.Second))

@@ -51,6 +51,8 @@ type Service struct {
 	job    atomic.Pointer[processor.Processor]
 	engine atomic.Pointer[kafka.Engine]
 
+	switches atomic.Pointer[redis.SwitchWatch]
+
 	mu      sync.Mutex
 	waiting error // why it does not consume yet
 	addr    string
@@ -135,12 +137,18 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 			e.Wake(keys...)
 		}
 	}
+	watch, err := s.watchSwitches(ctx, wake)
+	if err != nil {
+		return err
+	}
+	defer watch.Stop()
+	s.switches.Store(watch)
 	tenants := make([]processor.Tenant, len(orgs))
 	for i, org := range orgs {
 		tenants[i] = processor.Tenant{Organization: org, Books: s.books[org.Name]}
 	}
 	job, err := processor.New(s.cfg.ProcessorConfig(telemetry.Version()), processor.Deps{
-		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: clock(s.opts.Now), Log: s.log, Wake: wake,
+		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: clock(s.opts.Now), Log: s.log, Switches: switches{watch}, Wake: wake,
 		InDoubt: func(workflow processor.Workflow, organization, result string) {
 			s.tel.Metrics.InDoubt(context.Background(), string(workflow), organization, result)
 		},
@@ -154,9 +162,9 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 	s.job.Store(job)
 	defer job.Close()
 	watching, stopWatching := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() { s.watchLocks(watching, job, orgs) })
-	defer watch.Wait()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { s.watchLocks(watching, job, orgs) })
+	defer watchers.Wait()
 	defer stopWatching()
 	return s.consume(ctx, job, hurry, wake)
 }

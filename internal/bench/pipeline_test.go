@@ -3,7 +3,6 @@ package bench
 import (
 	"net/http"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,36 +19,33 @@ const pipelineRecords = 40_000
 //
 //	go test ./internal/bench -run '^$' -bench Pipeline -benchtime 3x
 func BenchmarkPipeline(b *testing.B) {
-	var service, minimal time.Duration
+	var service, minimal took
 	rounds := 0
 	for b.Loop() {
 		m, s := pipelineRound(b)
-		minimal, service = minimal+m.wall, service+s.wall
+		minimal, service = minimal.plus(m), service.plus(s)
 		rounds++
-		b.Logf("round %d: minimal loop %.0f records/s, service %.0f records/s, ratio %.2f; this process's CPU %.0f and %.0f us a record", rounds,
-			perSecond(pipelineRecords, m.wall), perSecond(pipelineRecords, s.wall), m.wall.Seconds()/s.wall.Seconds(), m.cpuPerRecord(), s.cpuPerRecord())
+		b.Logf("round %d: minimal loop %.0f records/s, service %.0f records/s, ratio %.2f; CPU us a record: loop %s, service %s, ratio %.2f", rounds,
+			perSecond(pipelineRecords, m.wall), perSecond(pipelineRecords, s.wall), m.wall.Seconds()/s.wall.Seconds(),
+			m.cpu.perRecord(pipelineRecords), s.cpu.perRecord(pipelineRecords), m.cpu.sum().Seconds()/s.cpu.sum().Seconds())
 	}
-	b.ReportMetric(perSecond(rounds*pipelineRecords, minimal), "loop-records/s")
-	b.ReportMetric(perSecond(rounds*pipelineRecords, service), "records/s")
-	b.ReportMetric(minimal.Seconds()/service.Seconds(), "ratio")
+	n := rounds * pipelineRecords
+	b.ReportMetric(perSecond(n, minimal.wall), "loop-records/s")
+	b.ReportMetric(perSecond(n, service.wall), "records/s")
+	b.ReportMetric(minimal.wall.Seconds()/service.wall.Seconds(), "ratio")
+	b.ReportMetric(micros(minimal.cpu.sum(), n), "loop-CPU-us/record")
+	b.ReportMetric(micros(service.cpu.sum(), n), "CPU-us/record")
+	b.ReportMetric(minimal.cpu.sum().Seconds()/service.cpu.sum().Seconds(), "CPU-ratio")
 	b.ReportMetric(0, "ns/op")
 }
 
-// took is what a measurement needed: time, and CPU time of this process, in which the server and (embedded) Kafka and
-// Redis run too.
-type took struct{ wall, cpu time.Duration }
-
-func (t took) cpuPerRecord() float64 { return float64(t.cpu.Microseconds()) / pipelineRecords }
-
-// cpuTime is what this process has used so far.
-func cpuTime(t testing.TB) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatalf("reading the CPU time: %v", err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+// took is what a measurement needed.
+type took struct {
+	wall time.Duration
+	cpu  usage
 }
+
+func (t took) plus(o took) took { return took{t.wall + o.wall, t.cpu.plus(o.cpu)} }
 
 func perSecond(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
 
@@ -67,17 +63,17 @@ func pipelineRound(b *testing.B) (minimal, service took) {
 	w.produce(w.orders(known, known+pipelineRecords))
 	books.again()
 	runtime.GC()
-	before := cpuTime(b)
+	before := w.cpuTime(b)
 	minimal.wall = w.minimalLoop(b, books, pipelineRecords)
-	minimal.cpu = cpuTime(b) - before
+	minimal.cpu = w.cpuTime(b).minus(before)
 	books.again()
 	runtime.GC()
 	defer app.TuneMemory()() // as `run` does
-	before = cpuTime(b)
+	before = w.cpuTime(b)
 	done = make(chan struct{})
 	stop = w.start(1, countTo(pipelineRecords, done))
 	await(b, done, pipelineRecords)
-	service = took{time.Since(time.Unix(0, books.first.Load())), cpuTime(b) - before}
+	service = took{time.Since(time.Unix(0, books.first.Load())), w.cpuTime(b).minus(before)}
 	stop()
 	return minimal, service
 }

@@ -116,6 +116,8 @@ type Engine struct {
 	SettleRecords int `yaml:"settle_records" min:"1" max:"100000"`
 	// Records held in memory per partition; at the bound its fetching pauses. Default 1000 records.
 	MaxRecordsPerPartition int `yaml:"max_records_per_partition" min:"1" max:"1000000"`
+	// Records of a partition that are worked on at a time: more of them than calls can be in flight only hold memory and claims. Default 64 records.
+	MaxRunningPerPartition int `yaml:"max_running_per_partition" min:"1" max:"1000000"`
 	// Parked records per partition; at the bound the partition waits. Default 500 records.
 	MaxParkedPerPartition int `yaml:"max_parked_per_partition" min:"1" max:"1000000"`
 	// Results not yet published; at the bound nothing new starts. Default 10000 records.

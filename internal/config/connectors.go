@@ -38,7 +38,7 @@ func (c *Config) KafkaConfig() (kafka.Config, error) {
 		Protocol: kafka.Protocol(k.Protocol), InstanceID: k.InstanceID, SessionTimeout: k.SessionTimeout, StartAtEnd: e.StartAtEnd,
 		TransactionTimeout: e.TransactionTimeout, DrainTimeout: e.DrainTimeout,
 		SettleEvery: e.SettleEvery, SettleRecords: e.SettleRecords,
-		MaxRecordsPerPartition: e.MaxRecordsPerPartition, MaxParkedPerPartition: e.MaxParkedPerPartition, MaxUnpublished: e.MaxUnpublished,
+		MaxRecordsPerPartition: e.MaxRecordsPerPartition, MaxRunningPerPartition: e.MaxRunningPerPartition, MaxParkedPerPartition: e.MaxParkedPerPartition, MaxUnpublished: e.MaxUnpublished,
 	}
 	out.SASL = kafka.SASL{Mechanism: strings.ToUpper(k.SASL.Mechanism), User: k.SASL.Username, Password: k.SASL.Password.Reveal()}
 	if out.SASL.Mechanism == kafka.MechanismOAuthBearer {

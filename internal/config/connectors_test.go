@@ -76,8 +76,8 @@ func TestDefaultsAreTheConnectorsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	kd := kafka.Config{}.WithDefaults()
-	got := []any{k.ClientID, k.Protocol, k.SessionTimeout, k.TransactionTimeout, k.DrainTimeout, k.SettleEvery, k.SettleRecords, k.MaxRecordsPerPartition, k.MaxParkedPerPartition, k.MaxUnpublished}
-	want := []any{kd.ClientID, kd.Protocol, kd.SessionTimeout, kd.TransactionTimeout, kd.DrainTimeout, kd.SettleEvery, kd.SettleRecords, kd.MaxRecordsPerPartition, kd.MaxParkedPerPartition, kd.MaxUnpublished}
+	got := []any{k.ClientID, k.Protocol, k.SessionTimeout, k.TransactionTimeout, k.DrainTimeout, k.SettleEvery, k.SettleRecords, k.MaxRecordsPerPartition, k.MaxRunningPerPartition, k.MaxParkedPerPartition, k.MaxUnpublished}
+	want := []any{kd.ClientID, kd.Protocol, kd.SessionTimeout, kd.TransactionTimeout, kd.DrainTimeout, kd.SettleEvery, kd.SettleRecords, kd.MaxRecordsPerPartition, kd.MaxRunningPerPartition, kd.MaxParkedPerPartition, kd.MaxUnpublished}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("kafka: %s", diff)
 	}

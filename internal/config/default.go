@@ -28,6 +28,7 @@ func Default() *Config {
 			SettleEvery:            100 * time.Millisecond,
 			SettleRecords:          500,
 			MaxRecordsPerPartition: 1000,
+			MaxRunningPerPartition: 64,
 			MaxParkedPerPartition:  500,
 			MaxUnpublished:         10000,
 			DrainTimeout:           30 * time.Second,

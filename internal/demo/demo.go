@@ -16,6 +16,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/booksync/booksync/internal/config"
+	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -33,6 +35,16 @@ type Options struct {
 	Progress func(Progress)
 	// Log gets the service's log. Default: discarded.
 	Log *slog.Logger
+	// Then, if set, is called once every record has its verdict, while the services still run. What it does is no part of
+	// the report but for what the books hold at the end.
+	Then func(context.Context, Site) error
+}
+
+// Site is the demo's company while it runs.
+type Site struct {
+	Config *config.Config
+	// Ledger is what the books hold.
+	Ledger func() simulator.Ledger
 }
 
 // Progress is how far a run is.

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/internal/app"
+	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -54,6 +55,9 @@ func (w *world) run(ctx context.Context, opts Options, codec *schemas.Codec, s *
 		})
 	}
 	err := w.collect(ctx, opts, codec, len(s.emissions))
+	if err == nil && opts.Then != nil {
+		err = opts.Then(ctx, Site{Config: w.cfg, Ledger: func() simulator.Ledger { return w.sim.Ledger(zohoID) }})
+	}
 	stop()
 	services.Wait()
 	select {

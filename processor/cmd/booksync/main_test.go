@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,7 +18,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// asCommand makes the test binary behave as booksync itself, for tests that need a process.
+const asCommand = "BOOKSYNC_TEST_AS_COMMAND"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		err := runWith(context.Background(), os.Args[1:], &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), skipServerCheck: true})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "booksync:", err)
+		}
+		os.Exit(exitCode(err))
+	}
 	flag.Parse()
 	goleak.VerifyTestMain(m)
 }

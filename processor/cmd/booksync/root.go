@@ -79,7 +79,7 @@ Exit codes:
 	root.PersistentFlags().StringVarP(&c.file, "config", "c", "", "YAML `file` (default $BOOKSYNC_CONFIG)")
 	root.PersistentFlags().StringArrayVar(&c.sets, "set", nil, "one setting as `path=value`, such as http.listen=:8080; may be repeated")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err.Error()) })
-	root.AddCommand(c.runCommand(), c.demoCommand(), c.simulatorCommand(), c.configCommand(), c.produceCommand(), c.explainCommand(), c.authCommand(), c.setupCommand(), c.versionCommand())
+	root.AddCommand(c.runCommand(), c.demoCommand(), c.simulatorCommand(), c.configCommand(), c.produceCommand(), c.explainCommand(), c.authCommand(), c.setupCommand(), c.pauseCommand(), c.resumeCommand(), c.versionCommand(), c.rollbackCommand(), c.verifyCommand())
 	return root
 }
 

@@ -1,0 +1,421 @@
+package rollback
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/processor"
+	"github.com/booksync/booksync/schemas"
+)
+
+// desk looks at one organisation's books and changes them.
+type desk struct {
+	books *zohobooks.Client
+	org   *processor.Organization
+}
+
+func openDesk(ctx context.Context, books Books, organization string) (*desk, error) {
+	client, org, err := books(ctx, organization)
+	if err != nil {
+		return nil, err
+	}
+	return &desk{books: client, org: org}, nil
+}
+
+// blockedError says why a group cannot be taken back.
+type blockedError struct{ why string }
+
+func (e *blockedError) Error() string { return e.why }
+
+func blocked(format string, args ...any) error { return &blockedError{fmt.Sprintf(format, args...)} }
+
+// look derives a group's steps from what the books hold now: none where all is taken back already. What is in the way is
+// said in the group; the error is about looking.
+func (d *desk) look(ctx context.Context, g *Group) error {
+	v := &view{desk: d, group: g, wanted: map[string]schemas.Document{}, applied: map[string]decimal.Decimal{}}
+	err := v.read(ctx)
+	g.Steps, g.Blocked = v.steps(), ""
+	g.Calls = 2*v.calls + len(g.Steps) // the plan is derived again when it is applied
+	var no *blockedError
+	if errors.As(err, &no) {
+		g.Blocked, g.Steps, g.Calls = no.why, nil, 0
+		return nil
+	}
+	return err
+}
+
+// view is what is read of a group's documents.
+type view struct {
+	*desk
+	group   *Group
+	calls   int
+	wanted  map[string]schemas.Document // refund entries that go and were not met yet, by id
+	applied map[string]decimal.Decimal  // to each invoice, by payments and credit notes that go
+
+	refunds, notes, paymentRefunds, payments, invoices []Step
+}
+
+func (v *view) steps() []Step {
+	return slices.Concat(v.refunds, v.notes, v.paymentRefunds, v.payments, v.invoices)
+}
+
+// read looks at every document that goes, and at those that stay if something under them goes.
+func (v *view) read(ctx context.Context) error {
+	byType := make(map[string][]*Posted)
+	for _, p := range v.group.Outcomes {
+		for _, d := range p.Documents {
+			if d.Type == docRefund || d.Type == docPaymentRefund {
+				v.wanted[d.ID] = d
+			}
+			byType[d.Type] = append(byType[d.Type], p)
+		}
+	}
+	each := func(kind string, look func(context.Context, *Posted, schemas.Document) error) error {
+		seen := make(map[string]bool)
+		for _, p := range byType[kind] {
+			for _, d := range p.Documents {
+				if d.Type != kind || seen[d.ID] {
+					continue
+				}
+				seen[d.ID] = true
+				if err := look(ctx, p, d); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := each(docCreditNote, v.note); err != nil {
+		return err
+	}
+	if err := each(docPayment, v.payment); err != nil {
+		return err
+	}
+	if err := v.fromKept(ctx); err != nil {
+		return err
+	}
+	return each(docInvoice, v.invoice)
+}
+
+// Types of documents in outcomes.
+const (
+	docInvoice       = "invoice"
+	docPayment       = "customer_payment"
+	docCreditNote    = "credit_note"
+	docRefund        = "refund"
+	docPaymentRefund = "payment_refund"
+)
+
+const statusVoid = "void"
+
+// get reads a document, again and again while Zoho is away; false: it is not there (any more).
+func get[T any](ctx context.Context, v *view, call func(context.Context) (T, error)) (doc T, found bool, err error) {
+	v.calls++
+	err = patiently(ctx, func() (err error) {
+		doc, err = call(ctx)
+		return err
+	})
+	if isMissing(err) {
+		return doc, false, nil
+	}
+	return doc, err == nil, err
+}
+
+// note plans a credit note's end: its refund entries and applications first, then its key, then the note.
+func (v *view) note(ctx context.Context, p *Posted, doc schemas.Document) error {
+	n, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.CreditNote, error) { return v.books.GetCreditNote(ctx, doc.ID) })
+	if err != nil || !found {
+		return err
+	}
+	name := "credit note " + n.CreditNoteNumber
+	key, _ := n.Field(v.org.Fields.CreditNote.Key)
+	if isReversed(key) && n.Status == statusVoid {
+		return nil
+	}
+	if err := v.ours(name, key, n.CreditNoteID, n.Date, n.Total.Decimal, doc); err != nil {
+		return err
+	}
+	if err := v.notesRefunds(ctx, n.CreditNoteID, name, n.RefundedAmount, true); err != nil {
+		return err
+	}
+	if n.CreditsUsed.IsPositive() {
+		credited, _, err := get(ctx, v, func(ctx context.Context) ([]zohobooks.CreditedInvoice, error) {
+			return v.books.CreditNoteInvoices(ctx, n.CreditNoteID)
+		})
+		if err != nil {
+			return err
+		}
+		for _, c := range credited {
+			amount := c.CreditedAmount.Decimal
+			if amount.IsZero() {
+				amount = c.AmountApplied.Decimal
+			}
+			v.applied[c.InvoiceID] = v.applied[c.InvoiceID].Add(amount)
+			v.notes = append(v.notes, Step{Do: UnapplyCredit, ID: c.CreditNoteInvoiceID, Parent: n.CreditNoteID, Number: c.InvoiceNumber, Amount: amount})
+		}
+	}
+	if !isReversed(key) {
+		v.notes = append(v.notes, Step{Do: RenameCreditNote, ID: n.CreditNoteID, Number: n.CreditNoteNumber, Key: reversedKey(key, n.CreditNoteID)})
+	}
+	if n.Status != statusVoid {
+		v.notes = append(v.notes, Step{Do: VoidCreditNote, ID: n.CreditNoteID, Number: n.CreditNoteNumber, Amount: n.Total.Decimal})
+	}
+	return nil
+}
+
+// notesRefunds plans the end of a credit note's refund entries; all of them must go if the note goes.
+func (v *view) notesRefunds(ctx context.Context, id, name string, refunded zohobooks.Amount, all bool) error {
+	if all && refunded.IsZero() {
+		return nil
+	}
+	list, _, err := get(ctx, v, func(ctx context.Context) ([]zohobooks.Refund, error) { return v.books.ListCreditNoteRefunds(ctx, id) })
+	if err != nil {
+		return err
+	}
+	steps, err := v.entries(list, DeleteRefund, id, name, all)
+	v.refunds = append(v.refunds, steps...)
+	return err
+}
+
+// entries plans the end of refund entries; with all, one that is not to go is in the way.
+func (v *view) entries(list []zohobooks.Refund, do, parent, name string, all bool) ([]Step, error) {
+	var steps []Step
+	for i := range list {
+		r := &list[i]
+		if _, goes := v.wanted[r.ID()]; goes {
+			delete(v.wanted, r.ID())
+			if err := v.open("the refund of "+name, r.Date); err != nil {
+				return nil, err
+			}
+			steps = append(steps, Step{Do: do, ID: r.ID(), Parent: parent, Amount: r.Value().Decimal})
+		} else if all {
+			return nil, blocked("%s has a refund of %s that is not taken back with it: select it too, or delete it in Zoho Books", name, r.Value())
+		}
+	}
+	return steps, nil
+}
+
+// payment plans a payment's end: its refund entries first.
+func (v *view) payment(ctx context.Context, _ *Posted, doc schemas.Document) error {
+	p, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.Payment, error) { return v.books.GetPayment(ctx, doc.ID) })
+	if err != nil || !found {
+		return err
+	}
+	name := "payment " + p.PaymentNumber
+	key, _ := p.Field(v.org.Fields.Payment.Key)
+	if err := v.ours(name, key, p.PaymentID, p.Date, p.Amount.Decimal, doc); err != nil {
+		return err
+	}
+	steps, err := v.entries(p.Refunds, DeletePaymentRefund, p.PaymentID, name, true)
+	if err != nil {
+		return err
+	}
+	v.paymentRefunds = append(v.paymentRefunds, steps...)
+	for _, a := range p.Invoices {
+		v.applied[a.InvoiceID] = v.applied[a.InvoiceID].Add(a.AmountApplied.Decimal)
+		if err := v.alsoOrder(ctx, name, a.InvoiceID); err != nil {
+			return err
+		}
+	}
+	v.payments = append(v.payments, Step{Do: DeletePayment, ID: p.PaymentID, Number: p.PaymentNumber, Amount: p.Amount.Decimal})
+	return nil
+}
+
+// alsoOrder adds the order of an invoice that a payment is applied to: its balance changes with the payment.
+func (v *view) alsoOrder(ctx context.Context, name, invoiceID string) error {
+	isThis := func(d schemas.Document) bool { return d.Type == docInvoice && d.ID == invoiceID }
+	if slices.ContainsFunc(v.group.Kept, isThis) ||
+		slices.ContainsFunc(v.group.Outcomes, func(p *Posted) bool { return slices.ContainsFunc(p.Documents, isThis) }) {
+		return nil
+	}
+	inv, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.Invoice, error) { return v.books.GetInvoice(ctx, invoiceID) })
+	if err != nil || !found {
+		return err
+	}
+	key, _ := inv.Field(v.org.Fields.Invoice.Key)
+	id, ok := strings.CutPrefix(key, string(processor.RoleOrder)+":")
+	if !ok {
+		return blocked("%s is applied to invoice %s, which is not booksync's", name, inv.InvoiceNumber)
+	}
+	if !slices.Contains(v.group.Orders, id) {
+		v.group.Orders = append(v.group.Orders, id)
+	}
+	return nil
+}
+
+// fromKept finds the refund entries that hang under documents that stay.
+func (v *view) fromKept(ctx context.Context) error {
+	for _, doc := range v.group.Kept {
+		if len(v.wanted) == 0 {
+			return nil
+		}
+		switch doc.Type {
+		case docCreditNote:
+			if err := v.notesRefunds(ctx, doc.ID, "credit note "+doc.Number, zohobooks.Amount{}, false); err != nil {
+				return err
+			}
+		case docPayment:
+			p, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.Payment, error) { return v.books.GetPayment(ctx, doc.ID) })
+			if err != nil {
+				return err
+			}
+			if !found {
+				continue
+			}
+			steps, err := v.entries(p.Refunds, DeletePaymentRefund, p.PaymentID, "payment "+p.PaymentNumber, false)
+			if err != nil {
+				return err
+			}
+			v.paymentRefunds = append(v.paymentRefunds, steps...)
+		}
+	}
+	return nil // what is still wanted is not in the books any more
+}
+
+// invoice plans an invoice's end, or, where the cancellation that voided it goes and the order stays, its return.
+func (v *view) invoice(ctx context.Context, p *Posted, doc schemas.Document) error {
+	if p.Workflow != string(processor.WorkflowOrder) {
+		return nil
+	}
+	inv, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.Invoice, error) { return v.books.GetInvoice(ctx, doc.ID) })
+	if err != nil || !found {
+		return err
+	}
+	name := "invoice " + inv.InvoiceNumber
+	key, _ := inv.Field(v.org.Fields.Invoice.Key)
+	stays := slices.ContainsFunc(v.group.Kept, func(k schemas.Document) bool { return k.Type == docInvoice && k.ID == doc.ID })
+	if !stays && inv.Status == statusVoid && (key == "" || isReversed(key)) { // done; a void invoice without fields has no key to free
+		return nil
+	}
+	if err := v.ours(name, key, inv.InvoiceID, inv.Date, inv.Total.Decimal, doc); err != nil {
+		return err
+	}
+	if stays {
+		return v.returnInvoice(inv, doc)
+	}
+	foreign := inv.PaymentMade.Add(inv.CreditsApplied.Decimal).Sub(v.applied[inv.InvoiceID])
+	if inv.Status != statusVoid && foreign.IsPositive() {
+		return blocked("%s has %s of payments or credits that are not taken back with it: undo them in Zoho Books first", name, foreign)
+	}
+	if !isReversed(key) {
+		v.invoices = append(v.invoices, Step{Do: RenameInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Key: reversedKey(key, inv.InvoiceID)})
+	}
+	if inv.Status != statusVoid {
+		v.invoices = append(v.invoices, Step{Do: VoidInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Amount: inv.Total.Decimal})
+	}
+	return nil
+}
+
+// returnInvoice plans the return of an invoice that a cancellation voided.
+func (v *view) returnInvoice(inv *zohobooks.Invoice, doc schemas.Document) error {
+	if doc.Status != statusVoid {
+		return nil // an update of the draft: what it was before is not known
+	}
+	step := func(do string) {
+		v.invoices = append(v.invoices, Step{Do: do, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Amount: inv.Total.Decimal})
+	}
+	switch inv.Status {
+	case statusVoid:
+		step(DraftInvoice)
+		step(SendInvoice)
+	case "draft":
+		step(SendInvoice)
+	}
+	return nil
+}
+
+// ours refuses a document that is not, or not any more, what booksync wrote, and one in a locked period.
+func (v *view) ours(name, key, id, date string, total decimal.Decimal, doc schemas.Document) error {
+	switch {
+	case key == "":
+		return blocked("%s has lost its booksync key: somebody changed it", name)
+	case isReversed(key) && !strings.HasSuffix(key, ":"+id):
+		return blocked("%s carries the key of another document: %s", name, key)
+	case !total.Equal(doc.Total):
+		return blocked("%s was edited: its total is %s, booksync posted %s", name, total, doc.Total)
+	case doc.Date != "" && date != doc.Date:
+		return blocked("%s was edited: its date is %s, booksync posted %s", name, date, doc.Date)
+	}
+	return v.open(name, date)
+}
+
+// open refuses a document of a locked period: neither Zoho nor the tax office would have it changed.
+func (v *view) open(name, date string) error {
+	if v.org.LockedUntil != "" && date <= v.org.LockedUntil {
+		return blocked("%s is of %s, and the books are locked until %s: correct it by an updated event, which makes a further document", name, date, v.org.LockedUntil)
+	}
+	return nil
+}
+
+func isReversed(key string) bool { return strings.Contains(key, ":reversed:") }
+
+// do makes a step's call. It may be repeated: what is done already stays so.
+func (d *desk) do(ctx context.Context, s *Step) error {
+	call, ok := map[string]func(context.Context) error{
+		DeleteRefund:        func(ctx context.Context) error { return d.books.DeleteCreditNoteRefund(ctx, s.Parent, s.ID) },
+		UnapplyCredit:       func(ctx context.Context) error { return d.books.UnapplyCreditNote(ctx, s.Parent, s.ID) },
+		VoidCreditNote:      func(ctx context.Context) error { return d.books.VoidCreditNote(ctx, s.ID) },
+		DeletePaymentRefund: func(ctx context.Context) error { return d.books.DeletePaymentRefund(ctx, s.Parent, s.ID) },
+		DeletePayment:       func(ctx context.Context) error { return d.books.DeletePayment(ctx, s.ID) },
+		VoidInvoice:         func(ctx context.Context) error { return d.books.VoidInvoice(ctx, s.ID) },
+		DraftInvoice:        func(ctx context.Context) error { return d.books.MarkInvoiceDraft(ctx, s.ID) },
+		SendInvoice:         func(ctx context.Context) error { return d.books.MarkInvoiceSent(ctx, s.ID) },
+		RenameInvoice: func(ctx context.Context) error {
+			return d.books.UpdateInvoiceCustomFields(ctx, s.ID, keyField(d.org.Fields.Invoice.Key, s.Key))
+		},
+		RenameCreditNote: func(ctx context.Context) error {
+			_, err := d.books.UpdateCreditNote(ctx, s.ID, &zohobooks.CreditNoteRequest{CustomFields: keyField(d.org.Fields.CreditNote.Key, s.Key)})
+			return err
+		},
+	}[s.Do]
+	if !ok {
+		return fmt.Errorf("unknown step %q", s.Do)
+	}
+	if err := patiently(ctx, func() error { return call(ctx) }); err != nil && !isMissing(err) {
+		return fmt.Errorf("%s %s: %w", s.Do, cmp.Or(s.Number, s.ID), err)
+	}
+	return nil
+}
+
+func keyField(apiName, key string) []zohobooks.CustomField {
+	return []zohobooks.CustomField{{APIName: apiName, Value: key}}
+}
+
+// isMissing says that what a call names does not exist.
+func isMissing(err error) bool { return err != nil && zohobooks.Verdict(err).Reason == "missing" }
+
+// Waits between repeated calls, and how often one is repeated before a person has to look.
+const (
+	firstWait = 200 * time.Millisecond
+	longest   = 30 * time.Second
+	tries     = 12
+)
+
+// patiently repeats a call while Zoho is away or refuses for a limit. Undoing may be repeated, so a lost answer is no doubt.
+func patiently(ctx context.Context, call func() error) error {
+	wait := firstWait
+	for n := 1; ; n++ {
+		err := call()
+		d := zohobooks.Verdict(err)
+		again := d.Action == zohobooks.ActionRetry || d.Action == zohobooks.ActionWaitOrganization || d.Action == zohobooks.ActionInDoubt
+		if err == nil || !again || n == tries || ctx.Err() != nil {
+			return err
+		}
+		t := time.NewTimer(max(wait, d.After))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return err
+		}
+		wait = min(2*wait, longest)
+	}
+}

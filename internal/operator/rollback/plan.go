@@ -1,0 +1,100 @@
+package rollback
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/processor"
+)
+
+// Books gives an organisation's books and its mapping.
+type Books func(ctx context.Context, organization string) (*zohobooks.Client, *processor.Organization, error)
+
+// Build makes the plan. It reads the outcome topic and, one to three calls each, every document concerned; seen is told after each group how many of how
+// many are done. It writes nothing. A plan without groups is one, too: nothing that was selected is in the books.
+func Build(ctx context.Context, read Outcomes, books Books, sel Selector, version string, seen func(done, all int)) (*Plan, error) {
+	groups, err := choose(ctx, read, &sel)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{ID: rand.Text()[:12], Created: time.Now().UTC().Truncate(time.Millisecond), Version: version, Selector: sel, Groups: groups}
+	for i, g := range groups {
+		d, err := openDesk(ctx, books, g.Organization)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.look(ctx, g); err != nil {
+			return nil, fmt.Errorf("order %s: %w", g.OrderID, err)
+		}
+		seen(i+1, len(groups))
+	}
+	p.sum()
+	return p, nil
+}
+
+func (p *Plan) sum() {
+	p.Totals = Totals{Groups: len(p.Groups)}
+	for _, g := range p.Groups {
+		if g.Blocked != "" {
+			p.Totals.Blocked++
+			continue
+		}
+		p.Totals.Outcomes += len(g.Outcomes)
+		for _, o := range g.Outcomes {
+			if !o.Selected {
+				p.Totals.Dependent++
+			}
+		}
+		p.Totals.Steps += len(g.Steps)
+		p.Totals.Calls += g.Calls
+	}
+}
+
+// Write keeps the plan in a file that did not exist.
+func (p *Plan) Write(name string) error {
+	text, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the plan: %w", err)
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("keeping the plan: %w", err)
+	}
+	_, err = f.Write(append(text, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// Read reads a plan that Write kept.
+func Read(name string) (*Plan, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan: %w", err)
+	}
+	p := &Plan{}
+	if err := json.Unmarshal(text, p); err != nil {
+		return nil, fmt.Errorf("reading the plan %s: %w", name, err)
+	}
+	if p.ID == "" {
+		return nil, fmt.Errorf("%s is no plan of a rollback", name)
+	}
+	return p, nil
+}
+
+// Organizations are those the plan touches.
+func (p *Plan) Organizations() []string {
+	var names []string
+	seen := make(map[string]bool)
+	for _, g := range p.Groups {
+		if !seen[g.Organization] {
+			seen[g.Organization] = true
+			names = append(names, g.Organization)
+		}
+	}
+	return names
+}
