@@ -48,7 +48,21 @@ func (a *attempt) isOurs(originValue string) bool {
 	if older := a.prog.Fingerprint; ok && older != "" && o.Fingerprint == older && o.Coordinates == a.prog.Origin {
 		return true
 	}
-	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin)
+	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin && a.prog.Inherited)
+}
+
+// inherit says whose steps the claim holds. Those of a record that was given up are gone on with in its place. Those of any
+// other are that record's own: it is on its way, or was settled and Redis lost its last writes; so they are ended for it.
+func (a *attempt) inherit(e ClaimEntry) {
+	if e.State == "rejected" {
+		a.prog.Inherited = true
+	}
+	a.found = a.prog.Found
+	planned := a.prog.Payment != nil || a.prog.Refund != nil || a.prog.Cancel != nil // with that record's origin in it
+	if planned && a.found == nil && !a.prog.Inherited && a.prog.Origin != "" && a.prog.Origin != a.event.origin {
+		o := origin{Coordinates: a.prog.Origin, Revision: a.revision, Fingerprint: a.fingerprint, Order: orderMark(a.orderID)}
+		a.found = &inBooks{Origin: o.String(), Documents: a.prog.Documents}
+	}
 }
 
 // wroteInvoice says whether the order's state was rebuilt from an invoice that this record wrote.

@@ -55,6 +55,14 @@ func (a *attempt) apply() *ending {
 	if end := a.fillRate(); end != nil {
 		return end
 	}
+	end := a.applyEvent()
+	if end == nil && a.found != nil { // another record's, whose steps are done now
+		return &ending{duplicate: duplicateSame}
+	}
+	return end
+}
+
+func (a *attempt) applyEvent() *ending {
 	switch {
 	case a.ref.Role == RolePayment:
 		return a.applyPayment()

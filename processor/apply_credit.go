@@ -22,13 +22,16 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		note, end := keyedCreate(a, stepCredit, intents,
 			func() (*zohobooks.CreditNote, error) { return a.findCredit(plan.Request.Reference, plan.Key) },
 			func(n *zohobooks.CreditNote) *ending {
-				return a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), a.creditDocument(n))
+				return a.continued(a.adoptable(fieldOf(n, a.tenant.org().Fields.CreditNote.Origin), a.creditDocument(n)))
 			},
 			func(ctx context.Context) (*zohobooks.CreditNote, error) {
 				return a.tenant.books.CreateCreditNote(ctx, plan.Request)
 			})
 		if end != nil {
 			return nil, end
+		}
+		if a.prog.Found != nil && !a.inDoubt.unknown {
+			a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}
 		}
 		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
 		a.prog.Credit, a.answered = cr, true
@@ -47,6 +50,16 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		cr.Applied, cr.Further = plan.Apply, st.further(plan.ApplyTo)
 	}
 	return cr, nil
+}
+
+// continued goes on with the steps behind another record's document instead of ending as its duplicate: that record may
+// not have come to their end, and will find them settled. Each step is looked for before it's written.
+func (a *attempt) continued(end *ending) *ending {
+	if end == nil || end.duplicate == "" {
+		return end
+	}
+	a.prog.Found, a.prog.Forgotten = a.found, a.p.clock.Now()
+	return nil
 }
 
 func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {

@@ -123,6 +123,9 @@ func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 			}
 			if end := a.adoptable(value, a.invoiceDocument(inv)); end != nil {
 				if a.found != nil { // another record's: payments and refunds of the order need not look for it
+					if unsent := a.markSent(inv); unsent != nil { // that record may not have come to this
+						return unsent
+					}
 					o, _ := parseOrigin(value)
 					a.result.orders = map[string]*OrderState{a.orderID: stateFromInvoice(inv, o)}
 				}

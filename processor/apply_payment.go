@@ -41,7 +41,9 @@ func (a *attempt) applyPayment() *ending {
 	if end != nil {
 		return end
 	}
-	a.paid(pay, states)
+	if end := a.paid(pay, states); end != nil {
+		return end
+	}
 	a.moved(plan.TrueDate, pay.Date)
 	return nil
 }
@@ -82,7 +84,7 @@ func (a *attempt) postOverBalance(plan *paymentPlan, states map[string]*OrderSta
 
 // adoptPayment says whether the payment that was found is this event's.
 func (a *attempt) adoptPayment(p *zohobooks.Payment) *ending {
-	return a.adoptable(fieldOf(p, a.tenant.org().Fields.Payment.Origin), a.paymentDocument(p))
+	return a.continued(a.adoptable(fieldOf(p, a.tenant.org().Fields.Payment.Origin), a.paymentDocument(p)))
 }
 
 // codeOverBalance is Zoho's 24016: "The amount entered is more than the balance due for this invoice".
@@ -210,7 +212,7 @@ func (a *attempt) paymentDocument(pay *zohobooks.Payment) schemas.Document {
 }
 
 // paid notes what Zoho answered: in the orders' states, the outcome and the comparison with the event.
-func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
+func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) *ending {
 	applied := make(map[string]decimal.Decimal, len(pay.Invoices))
 	for _, ap := range pay.Invoices {
 		applied[ap.InvoiceID] = applied[ap.InvoiceID].Add(ap.AmountApplied.Decimal)
@@ -227,7 +229,12 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 			Excess: a.excessOf(id, pay.UnusedAmount.Decimal), AccountID: pay.AccountID, Currency: a.payment.Currency, Advance: st.Invoice == nil,
 		})
 		a.result.orders[id] = now
-		after.Balance = after.Balance.Add(now.Balance())
+	}
+	if end := a.recounted(); end != nil {
+		return end
+	}
+	for _, st := range a.result.orders {
+		after.Balance = after.Balance.Add(st.Balance())
 	}
 	after.Status = "partially_paid"
 	if after.Balance.IsZero() {
@@ -246,4 +253,20 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) {
 		match = "status"
 	}
 	a.p.compared(a.Organization, match)
+	return nil
+}
+
+// recounted reads those invoices anew of which Redis knew only a sum that was paid: this payment may have been a part of it.
+func (a *attempt) recounted() *ending {
+	sums := make(map[string]*OrderState)
+	for id, st := range a.result.orders {
+		if slices.ContainsFunc(st.Payments, func(p PaymentState) bool { return p.PaymentID == rebuilt }) {
+			sums[id] = st
+		}
+	}
+	if end := a.refreshed(sums); end != nil {
+		return end
+	}
+	maps.Copy(a.result.orders, sums)
+	return nil
 }

@@ -316,7 +316,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	a.states = make(map[string]*OrderState, len(a.orders))
 	for _, id := range a.orders {
 		e := ans.Orders[id]
-		st := orderStateOf(e)
+		st := a.stateOf(e)
 		if found := a.w.adopted[id]; found != nil && e.State != "done" {
 			st = found
 		}
@@ -329,7 +329,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 		}
 		if f := a.prog.Fingerprint; f != "" && f != a.fingerprint {
 			// Steps of other content are none of this event's. What they wrote carries this event's key, and will be met there.
-			kept := progress{Doubt: a.prog.Doubt, Since: a.prog.Since}
+			kept := progress{Doubt: a.prog.Doubt, Since: a.prog.Since, Forgotten: a.prog.Forgotten}
 			if a.prog.Void != nil {
 				kept.Void, kept.Done = a.prog.Void, a.prog.Done
 			}
@@ -342,7 +342,24 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	if a.inDoubt.step == "" && !a.inDoubt.unknown && a.prog.Doubt != "" {
 		a.inDoubt = doubt{step: a.prog.Doubt, since: a.prog.Since}
 	}
+	a.inherit(ans.Entry)
+	switch {
+	case a.inDoubt.unknown:
+		a.prog.Forgotten = a.inDoubt.since
+	case !a.prog.Forgotten.IsZero() && a.inDoubt.step == "": // an earlier attempt found some of the steps
+		a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}
+	}
 	return nil
+}
+
+// stateOf reads an order's state. One from before Redis lost its memory may miss what was written last: payments and credits
+// are listed anew where they matter.
+func (a *attempt) stateOf(e ClaimEntry) *OrderState {
+	st := orderStateOf(e)
+	if a.epoch.Loss && st.Epoch != a.epoch.ID && st.Invoice != nil {
+		st.Partial, st.Epoch = true, a.epoch.ID
+	}
+	return st
 }
 
 // orderStateOf reads an order's state; of a claim that holds none it is empty.
@@ -380,6 +397,13 @@ type progress struct {
 	Documents []schemas.Document `json:"documents,omitempty"`
 	Doubt     string             `json:"doubt,omitempty"` // of a rejected record: the step that was in doubt
 	Since     time.Time          `json:"since,omitzero"`
+	// Forgotten is since when it isn't known what was written, because Redis lost its memory; zero once a step was written
+	// since, for those behind it were not written before.
+	Forgotten time.Time `json:"forgotten,omitzero"`
+	// Inherited: the steps are of a record that was given up.
+	Inherited bool `json:"inherited,omitempty"`
+	// Found is the first document of another record's event with the same content, whose steps are gone on with.
+	Found *inBooks `json:"found,omitempty"`
 }
 
 func (p *progress) did(step string) bool { return slices.Contains(p.Done, step) }

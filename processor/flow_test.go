@@ -72,6 +72,15 @@ func TestTheClockOfAWait(t *testing.T) {
 			t.Fatalf("expired: %v, ending %+v; want %v", got, end, want)
 		}
 	}
+	// passes lets time pass as a waiting record sees it, which looks again and again.
+	passes := func(t *testing.T, c *handClock, a *attempt, refs []ClaimRef, d time.Duration) {
+		t.Helper()
+		for ; d > a.p.cfg.Recheck; d -= a.p.cfg.Recheck {
+			c.move(a.p.cfg.Recheck)
+			ask(t, a, refs, false)
+		}
+		c.move(d)
+	}
 	setup := func() (*handClock, *topics, *attempt) {
 		c, p := &handClock{now: time.Unix(1e9, 0)}, &topics{passed: map[string]bool{}}
 		return c, p, oneAttempt(c, p)
@@ -85,9 +94,30 @@ func TestTheClockOfAWait(t *testing.T) {
 		p.passed["commerce.orders"] = true
 		c.move(time.Hour)
 		ask(t, a, orders, false) // this hour was still behind
-		c.move(59 * time.Minute)
+		passes(t, c, a, orders, 59*time.Minute)
 		ask(t, a, orders, false)
-		c.move(time.Minute)
+		passes(t, c, a, orders, time.Minute)
+		ask(t, a, orders, true)
+	})
+	t.Run("does not count a gap between two looks", func(t *testing.T) {
+		t.Parallel()
+		c, p, a := setup()
+		p.passed["commerce.orders"] = true
+		ask(t, a, orders, false)
+		c.move(5 * time.Hour) // held by a pause of the organisation that was over when it looked again
+		ask(t, a, orders, false)
+	})
+	t.Run("is not over before what came meanwhile is settled", func(t *testing.T) {
+		t.Parallel()
+		c, p, a := setup()
+		p.passed["commerce.orders"] = true
+		ask(t, a, orders, false)
+		passes(t, c, a, orders, time.Hour)
+		p.passed["commerce.orders"] = false
+		ask(t, a, orders, false)
+		c.move(time.Hour)
+		ask(t, a, orders, false)
+		p.passed["commerce.orders"] = true
 		ask(t, a, orders, true)
 	})
 	t.Run("does not run while the organisation is paused or its circuit open", func(t *testing.T) {
@@ -109,16 +139,16 @@ func TestTheClockOfAWait(t *testing.T) {
 		c, p, a := setup()
 		p.passed["commerce.orders"] = true
 		ask(t, a, orders, false)
-		c.move(50 * time.Minute)
+		passes(t, c, a, orders, 50*time.Minute)
 		ask(t, a, orders, false)
 		ask(t, a, payments, false) // whose topic is behind
 		c.move(50 * time.Minute)
 		ask(t, a, payments, false)
 		p.passed["commerce.payments"] = true
 		ask(t, a, payments, false)
-		c.move(time.Hour)
+		passes(t, c, a, payments, time.Hour)
 		ask(t, a, payments, true)
-		if diff := cmp.Diff([]string{"commerce.orders", "commerce.payments"}, p.asked); diff != "" {
+		if diff := cmp.Diff([]string{"commerce.orders", "commerce.payments"}, p.asked[:2]); diff != "" {
 			t.Errorf("topics asked for (-want +got):\n%s", diff)
 		}
 	})

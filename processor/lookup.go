@@ -58,7 +58,7 @@ func (a *attempt) findPaid(ans *ClaimAnswer, paymentID string) (bool, error) {
 	order := a.orders[0]
 	st := a.w.adopted[order]
 	if st == nil {
-		st = orderStateOf(ans.Orders[order])
+		st = a.stateOf(ans.Orders[order])
 	}
 	if st.Invoice == nil {
 		return false, nil
@@ -79,11 +79,11 @@ func (a *attempt) findOrder(orderID string) (*OrderState, error) {
 	if err != nil || inv == nil {
 		return nil, err
 	}
-	return a.stateOf(inv), nil
+	return a.stateFrom(inv), nil
 }
 
-// stateOf is an order's state as its invoice in the books tells it.
-func (a *attempt) stateOf(inv *zohobooks.Invoice) *OrderState {
+// stateFrom is an order's state as its invoice in the books tells it.
+func (a *attempt) stateFrom(inv *zohobooks.Invoice) *OrderState {
 	o, _ := parseOrigin(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin)) // zero where a person changed it
 	return stateFromInvoice(inv, o)
 }
@@ -168,6 +168,17 @@ func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error)
 	for _, list := range []func(string, *OrderState) error{a.listFurther, a.listPayments, a.listCredits} {
 		if err := list(orderID, &c); err != nil {
 			return nil, err
+		}
+	}
+	// What others intend and is not in the books yet is counted on.
+	for _, p := range st.Payments {
+		if p.Pending && !slices.ContainsFunc(c.Payments, func(have PaymentState) bool { return have.PaymentID == p.PaymentID }) {
+			c.Payments = append(c.Payments, p)
+		}
+	}
+	for _, cr := range st.Credits {
+		if cr.Pending && !slices.ContainsFunc(c.Credits, func(have CreditState) bool { return have.Key == cr.Key }) {
+			c.Credits = append(c.Credits, cr)
 		}
 	}
 	c.Ordered = c.reordered()

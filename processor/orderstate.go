@@ -13,6 +13,8 @@ type OrderState struct {
 	Cancelled bool `json:"cancelled,omitempty"`
 	// Partial: rebuilt from the invoice alone; its payments and credits are one sum, not listed.
 	Partial bool `json:"partial,omitempty"`
+	// Epoch is Redis' at the last change.
+	Epoch string `json:"epoch,omitempty"`
 	// Revision is the order's revision, where the state was rebuilt from the books.
 	Revision int64 `json:"revision,omitempty"`
 	// Origin is that of the invoice, Reference its reference_number, where the state was rebuilt from the books.

@@ -126,6 +126,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 	if err != nil {
 		return a.notEncoded(err)
 	}
+	for _, st := range a.result.orders {
+		st.Epoch = a.epoch.ID
+	}
 	f := &ClaimFinish{State: "done", Outcome: encodeStored(value, headers), Retention: a.p.cfg.Retention}
 	switch {
 	case out.Status == schemas.StatusRejected:
@@ -139,6 +142,9 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
 		f.Data, f.Orders = a.found.encode(), a.withdrawn()
+		if len(a.result.orders) > 0 { // the event has taken effect by this record's doing, too
+			f.Orders = a.orderUpdates()
+		}
 		if a.ref.Role == RoleOrder {
 			f.Data, f.Orders = a.result.orders[a.orderID].encode(), nil
 		}

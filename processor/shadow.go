@@ -146,7 +146,7 @@ func (a *attempt) shadowCancel(s *shadowed) error {
 		return nil
 	}
 	s.Found = append(s.Found, a.invoiceDocument(inv))
-	st, err := a.completed(a.orderID, a.stateOf(inv))
+	st, err := a.completed(a.orderID, a.stateFrom(inv))
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (a *attempt) shadowPayment(s *shadowed) error {
 			states[al.OrderID] = owing(&al, p)
 			continue
 		}
-		states[al.OrderID] = before(a.stateOf(inv), found)
+		states[al.OrderID] = before(a.stateFrom(inv), found)
 	}
 	plan, rej := planPayment(p, org, states, a.originField())
 	if rej != nil {
@@ -283,7 +283,7 @@ func (a *attempt) shadowRefund(s *shadowed) error {
 	if inv == nil {
 		s.notes = append(s.notes, "order "+a.orderID+" is not in the books: the credit note is not planned")
 	} else {
-		st, err := a.completed(a.orderID, a.stateOf(inv))
+		st, err := a.completed(a.orderID, a.stateFrom(inv))
 		if err != nil {
 			return err
 		}

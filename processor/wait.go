@@ -14,6 +14,9 @@ type wait struct {
 	passed bool
 	ran    time.Duration
 	last   time.Time
+	// over: the time is over, and what was produced meanwhile is to be settled: it may be what is waited for, held up by the
+	// same pause as this record.
+	over bool
 }
 
 // waitFor parks a record whose order or payment is not settled. The claim store has registered it for a wake-up, which is
@@ -77,7 +80,7 @@ func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {
 		if w.ends == nil {
 			w.ends = make(map[string]map[int32]int64)
 		}
-		w.ends[topic], w.passed, w.ran = ends, false, 0
+		w.ends[topic], w.passed, w.ran, w.over = ends, false, 0, false
 	}
 	if !w.passed {
 		w.last = now
@@ -92,11 +95,25 @@ func (a *attempt) expired(refs []ClaimRef) (bool, *ending) {
 		}
 		w.passed = true
 	}
-	if a.tenant.gate.open() {
-		w.ran += now.Sub(w.last)
+	if w.over {
+		return true, nil
+	}
+	if a.tenant.gate.open() { // a longer gap than that to the next look was a pause
+		w.ran += min(now.Sub(w.last), a.p.cfg.Recheck)
 	}
 	w.last = now
-	return w.ran >= a.deadline(), nil
+	if w.ran < a.deadline() {
+		return false, nil
+	}
+	for topic := range w.ends {
+		ends, err := a.p.progress.Ends(a.intake, topic)
+		if err != nil {
+			return false, a.progressAway()
+		}
+		w.ends[topic] = ends
+	}
+	w.over, w.passed = true, false
+	return a.expired(refs)
 }
 
 func (a *attempt) progressAway() *ending {

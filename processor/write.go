@@ -43,6 +43,7 @@ func (a *attempt) write(step string, intents map[string]*OrderState, call func(c
 	if a.prog.Fingerprint == "" {
 		a.prog.Origin, a.prog.Fingerprint = a.event.origin, a.fingerprint
 	}
+	a.prog.Forgotten = time.Time{}
 	if err := a.p.claims.Sending(a.ctx, a.handle, step, a.prog.encode(), orders); err != nil {
 		return &storeError{err}
 	}

@@ -69,6 +69,7 @@ func New(cfg Config, h Handler, opts ...Option) (*Engine, error) {
 		opt(e)
 	}
 	e.wakeups.memory = e.cfg.WakeMemory
+	e.passed.turn = make(chan struct{}, 1)
 	e.state.start(time.Now())
 	e.work, e.cancelWork = context.WithCancel(context.Background())
 	return e, nil

@@ -3,16 +3,16 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 )
 
 // passedFor is how long Passed believes what it has read.
 const passedFor = time.Second
 
-// passedCache keeps the group's positions for a moment: many parked records ask at once.
+// passedCache keeps the group's positions for a moment: many parked records ask at once. Who has the turn may ask the brokers;
+// the others wait for it no longer than their contexts.
 type passedCache struct {
-	mu        sync.Mutex
+	turn      chan struct{}
 	at        time.Time
 	positions map[string]map[int32]Position
 	starts    map[string]passedStarts
@@ -65,8 +65,12 @@ func (e *Engine) Passed(ctx context.Context, topic string, ends map[int32]int64)
 		return false, err
 	}
 	c := &e.passed
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-c.turn }()
 	if now := time.Now(); c.positions == nil || now.Sub(c.at) > passedFor {
 		positions, err := admin.Positions(ctx)
 		if err != nil {

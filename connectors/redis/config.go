@@ -1,10 +1,12 @@
 package redis
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 )
 
@@ -22,6 +24,8 @@ type Config struct {
 	Password string
 	// DB is the database number; a cluster has only 0. Default 0.
 	DB int
+	// Dial replaces the dialer of every connection. Default: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLS turns encryption on. Default nil: plain TCP.
 	TLS *tls.Config
 	// PoolSize is the number of connections kept per node. Default 16 connections.

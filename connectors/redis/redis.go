@@ -78,6 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 			Password:        cfg.Password,
 			DB:              cfg.DB,
 			TLSConfig:       cfg.TLS,
+			Dialer:          cfg.Dial,
 			PoolSize:        cfg.PoolSize,
 			DialTimeout:     cfg.DialTimeout,
 			ReadTimeout:     cfg.Timeout,

@@ -29,6 +29,7 @@ type Client struct {
 	orgPart string // organization_id=...
 	rt      http.RoundTripper
 	own     *http.Transport // nil when the transport was given
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
 	limiter Limiter
 	observe func(CallInfo)
 	now     func() time.Time
@@ -55,6 +56,11 @@ func WithClock(now func() time.Time) Option { return func(c *Client) { c.now = n
 // (httptrace tells whether bytes left).
 func WithHTTPTransport(rt http.RoundTripper) Option { return func(c *Client) { c.rt = rt } }
 
+// WithDialer replaces the dialer of the client's own transport, such as by one of a network in memory.
+func WithDialer(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
+	return func(c *Client) { c.dial = dial }
+}
+
 // New makes a client; it makes no call.
 func New(cfg Config, opts ...Option) (*Client, error) {
 	cfg = cfg.WithDefaults()
@@ -75,6 +81,9 @@ func newClient(cfg Config, opts []Option) (*Client, error) {
 	}
 	if c.rt == nil {
 		c.own = newTransport(cfg.Concurrency)
+		if c.dial != nil {
+			c.own.DialContext = c.dial
+		}
 		c.rt = c.own
 	}
 	if c.store == nil {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -32,6 +33,8 @@ type Options struct {
 	Log *slog.Logger
 	// SkipServerCheck is for servers that cannot tell their eviction policy, as miniredis.
 	SkipServerCheck bool
+	// Dial replaces the dialer of every connection to Redis. Default: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // OpenStore connects to Redis.
@@ -40,7 +43,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, opts Options) (*Store, e
 	if err != nil {
 		return nil, fmt.Errorf("configuring Redis: %w", err)
 	}
-	rc.SkipServerCheck = opts.SkipServerCheck
+	rc.SkipServerCheck, rc.Dial = opts.SkipServerCheck, opts.Dial
 	client, err := redis.Open(ctx, rc)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Redis: %w", err)
@@ -139,12 +142,12 @@ func (g grant) Done(a zohobooks.CallAnswer) {
 }
 
 // Admin is a client for topics and offsets. It touches no network.
-func Admin(cfg *config.Config) (*kafka.Admin, error) {
+func Admin(cfg *config.Config, extra ...kgo.Opt) (*kafka.Admin, error) {
 	kc, err := cfg.KafkaConfig()
 	if err != nil {
 		return nil, fmt.Errorf("configuring Kafka: %w", err)
 	}
-	a, err := kafka.NewAdmin(kc)
+	a, err := kafka.NewAdmin(kc, extra...)
 	if err != nil {
 		return nil, fmt.Errorf("configuring Kafka: %w", err)
 	}

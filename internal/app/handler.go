@@ -17,6 +17,7 @@ type handler struct {
 	group     string
 	// observe, if set, is told of every outcome that was published; for demo's progress.
 	observe func(*schemas.Outcome)
+	now     clock
 }
 
 // Handle implements kafka.Handler.
@@ -42,7 +43,7 @@ func (h *handler) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
 	switch {
 	case v.Park != nil:
 		span.Text("booksync.parked", v.Park.Reason)
-		return kafka.Result{Park: &kafka.Park{Until: v.Park.Until, Keys: v.Park.Keys, Reason: v.Park.Reason}}
+		return kafka.Result{Park: &kafka.Park{Until: h.now.engine(v.Park.Until), Keys: v.Park.Keys, Reason: v.Park.Reason}}
 	case v.Released:
 		return kafka.Result{Released: true}
 	}

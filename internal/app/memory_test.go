@@ -31,6 +31,22 @@ func TestRedisEmptiedInTheMiddleOfWork(t *testing.T) {
 	w.balances(map[string]string{simulator.AccountReceivable: "0", simulator.AccountStripe: "4800"})
 }
 
+func TestRedisEmptiedBetweenTheStepsOfARefund(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{}, configured(func(c *config.Config) { c.Claims.Recheck = 200 * time.Millisecond }))
+	w.start()
+	w.posted(w.send(w.order("O1"), w.payment("P1", "O1", "400"))...)
+	w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "POST", Path: "/creditnotes/*/refunds"})
+	refund := w.refund("R1", "O1", "P1", "50")
+	refund.CreditTotal = decimal.NewNullDecimal(dec("60")) // 10 of it are applied to what the invoice owes, before the money goes back
+	record := w.one(refund)
+	w.hit(simulator.FaultErrorBefore)
+	w.redis.Empty(t)
+	w.sim.ClearFaults()
+	w.posted(record)
+	w.balances(map[string]string{simulator.AccountReceivable: "23", simulator.AccountUnearned: "0", simulator.AccountStripe: "350"})
+}
+
 func TestRedisAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }),

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/connectors/kafka"
 	"github.com/booksync/booksync/connectors/redis"
@@ -31,6 +34,10 @@ type Options struct {
 	RedisSkipServerCheck bool
 	// ReconcileLook is how often it is asked whether a scheduled reconciliation is due. Default 1 min.
 	ReconcileLook time.Duration
+	// Dial replaces the dialer of every connection: to Kafka, Redis and Zoho. Default: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Now is the job's clock. Default: time.Now.
+	Now func() time.Time
 }
 
 // Service is booksync, built and not yet running.
@@ -81,10 +88,10 @@ func (s *Service) build(ctx context.Context) error {
 	if s.codec, err = access.Codec(s.cfg); err != nil {
 		return err
 	}
-	if s.admin, err = access.Admin(s.cfg); err != nil {
+	if s.admin, err = access.Admin(s.cfg, s.kafkaOpts()...); err != nil {
 		return err
 	}
-	s.store, err = access.OpenStore(ctx, s.cfg, access.Options{Log: s.log, SkipServerCheck: s.opts.RedisSkipServerCheck})
+	s.store, err = access.OpenStore(ctx, s.cfg, access.Options{Log: s.log, SkipServerCheck: s.opts.RedisSkipServerCheck, Dial: s.opts.Dial})
 	if err != nil {
 		return err
 	}
@@ -99,7 +106,7 @@ func (s *Service) build(ctx context.Context) error {
 		client: s.store.Client, claims: inRedis, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
 	}
 	for _, name := range s.cfg.OrganizationNames() {
-		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name))); err != nil {
+		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name)), zohobooks.WithDialer(s.opts.Dial)); err != nil {
 			return err
 		}
 	}
@@ -149,7 +156,7 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 		tenants[i] = processor.Tenant{Organization: org, Books: s.books[org.Name]}
 	}
 	job, err := processor.New(s.cfg.ProcessorConfig(telemetry.Version()), processor.Deps{
-		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: wallClock{}, Log: s.log, Switches: switches{watch}, Wake: wake,
+		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: clock(s.opts.Now), Log: s.log, Switches: switches{watch}, Wake: wake,
 		InDoubt: func(workflow processor.Workflow, organization, result string) {
 			s.tel.Metrics.InDoubt(context.Background(), string(workflow), organization, result)
 		},
@@ -178,8 +185,8 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 		return err
 	}
 	kc.Epoch = s.claims.epochMark
-	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe}
-	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log))
+	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe, now: s.opts.Now}
+	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log), kafka.WithClientOpts(s.kafkaOpts()...))
 	if err != nil {
 		return err
 	}
@@ -281,11 +288,32 @@ func (s *Service) Close() {
 	}
 }
 
-// wallClock is the real time.
-type wallClock struct{}
+// clock is the job's; nil is the real time.
+type clock func() time.Time
 
 // Now implements processor.Clock.
-func (wallClock) Now() time.Time { return time.Now() }
+func (c clock) Now() time.Time {
+	if c == nil {
+		return time.Now()
+	}
+	return c()
+}
+
+// engine is a moment of the job's clock by the engine's, which is the real one.
+func (c clock) engine(t time.Time) time.Time {
+	if c == nil {
+		return t
+	}
+	return t.Add(time.Since(c()))
+}
+
+// kafkaOpts are what Options change of the Kafka clients.
+func (s *Service) kafkaOpts() []kgo.Opt {
+	if s.opts.Dial == nil {
+		return nil
+	}
+	return []kgo.Opt{kgo.Dialer(s.opts.Dial)}
+}
 
 // progress asks the engine how far the topics are settled; before it runs nothing is.
 type progress struct{ s *Service }

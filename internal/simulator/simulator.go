@@ -55,11 +55,16 @@ func (s *Simulator) Start(addr string) (baseURL string, stop func(), err error) 
 	if err != nil {
 		return "", nil, fmt.Errorf("starting the simulator: %w", err)
 	}
+	return "http://" + l.Addr().String(), s.Serve(l), nil
+}
+
+// Serve serves on a listener until stop is called, which does what Start says.
+func (s *Simulator) Serve(l net.Listener) (stop func()) {
 	srv := &http.Server{Handler: s.handler, ReadHeaderTimeout: 30 * time.Second}
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(l) }()
 	var once sync.Once
-	stop = func() {
+	return func() {
 		once.Do(func() {
 			s.Close()
 			_ = srv.Close()
@@ -69,7 +74,6 @@ func (s *Simulator) Start(addr string) (baseURL string, stop func(), err error) 
 			s.working.Wait()
 		})
 	}
-	return "http://" + l.Addr().String(), stop, nil
 }
 
 // Close ends answers that wait and cancels writes that have not landed. The handler goes on answering.

@@ -1,0 +1,318 @@
+package torture
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/schemas"
+)
+
+// want compares one figure.
+func (c *checker) want(promise, what string, got, want decimal.Decimal) {
+	if !got.Equal(want) {
+		c.problem(promise, "%s: the books say %s, the events %s", what, got, want)
+	}
+}
+
+// one is the only document of a key.
+func (c *checker) one(key string) simulator.LedgerDocument {
+	docs := c.byKey[key]
+	if len(docs) == 0 {
+		c.problem(oneDocument, "no document carries the key %q", key)
+		return simulator.LedgerDocument{}
+	}
+	return docs[0]
+}
+
+// none: a key that nothing may carry.
+func (c *checker) none(key, why string) {
+	if n := len(c.byKey[key]); n > 0 {
+		c.problem(oneDocument, "%d documents carry the key %q: %s", n, key, why)
+	}
+}
+
+func (c *checker) zone() *time.Location {
+	zone, err := time.LoadLocation(c.x.w.org.TimeZone)
+	if err != nil {
+		panic(err) // the simulator has loaded it, too
+	}
+	return zone
+}
+
+func (c *checker) day(what, got string, at time.Time) {
+	if want := at.In(c.zone()).Format(time.DateOnly); got != want && got != "" {
+		c.problem(money, "%s is dated %s, the event says %s", what, got, want)
+	}
+}
+
+// story holds one order's documents against its events.
+func (c *checker) story(st *story) {
+	for _, e := range c.x.tale.emissions {
+		if e.story == st && e.aborted && e.workflow != "order" {
+			c.none(effectOf(e), "its transaction was aborted")
+		}
+	}
+	if st.victim {
+		return
+	}
+	if st.order == nil {
+		c.none("order:"+st.id, "it was refused, or cancelled before it came")
+		return
+	}
+	o := st.order
+	inv := c.one("order:" + st.id)
+	c.invoice(o, inv)
+	paid, credited, returned := decimal.Zero, decimal.Zero, decimal.Zero
+	for _, p := range st.payments {
+		c.payment(p)
+		paid = paid.Add(p.Amount)
+	}
+	for _, r := range st.refunds {
+		c.refund(r)
+		credited, returned = credited.Add(credit(r)), returned.Add(r.Amount)
+	}
+	// What the customer owes: what was let off without money, and what was paid, is taken from it, never more than is there.
+	letOff := decimal.Max(credited.Sub(returned), decimal.Zero)
+	owed := decimal.Max(o.Totals.Gross.Sub(paid).Sub(letOff), decimal.Zero)
+	inHand := decimal.Max(paid.Sub(o.Totals.Gross), decimal.Zero).Sub(decimal.Max(returned.Sub(credited), decimal.Zero))
+	sold := o.Totals.Gross.Sub(credited)
+	if st.cancelled {
+		owed, inHand, sold = decimal.Zero, paid.Sub(returned), decimal.Zero
+		c.cancelled(st, inv, paid)
+	} else {
+		c.none("cancel:"+st.id, "it was not cancelled")
+		if inv.Status == "void" || inv.Status == "draft" {
+			c.problem(money, "the invoice of %s is %s", st.id, inv.Status)
+		}
+	}
+	if inv.Status != "void" {
+		c.want(money, "balance of "+st.id, inv.Balance, owed)
+	}
+	c.expect(o, st, owed, inHand, sold)
+}
+
+func credit(r *schemas.Refund) decimal.Decimal {
+	if r.CreditTotal.Valid {
+		return r.CreditTotal.Decimal
+	}
+	return r.Amount
+}
+
+// invoice: totals, taxes, day, rate, and the accounts of its lines.
+func (c *checker) invoice(o *schemas.Order, inv simulator.LedgerDocument) {
+	if inv.ID == "" {
+		return
+	}
+	c.want(money, "invoice of "+o.OrderID, inv.Total, o.Totals.Gross)
+	c.want(money, "tax of "+o.OrderID, inv.Tax, o.Totals.Tax)
+	c.day("the invoice of "+o.OrderID, inv.Date, o.PlacedAt)
+	if inv.Currency != o.Currency {
+		c.problem(money, "the invoice of %s is in %s, the event in %s", o.OrderID, inv.Currency, o.Currency)
+	}
+	if o.ExchangeRate.Valid {
+		c.want(money, "exchange rate of "+o.OrderID, inv.ExchangeRate, o.ExchangeRate.Decimal)
+	}
+	got, want := map[string]decimal.Decimal{}, revenue(o)
+	for _, l := range inv.Lines {
+		got[l.Account] = got[l.Account].Add(l.Revenue)
+	}
+	for _, account := range []string{simulator.AccountSales, simulator.AccountShipping} {
+		c.want(accounts, account+" of "+o.OrderID, got[account], want[account])
+	}
+}
+
+// revenue is what an order earns, by account.
+func revenue(o *schemas.Order) map[string]decimal.Decimal {
+	out := map[string]decimal.Decimal{}
+	for i := range o.Lines {
+		account := simulator.AccountSales
+		if o.Lines[i].Kind == schemas.LineShipping {
+			account = simulator.AccountShipping
+		}
+		out[account] = out[account].Add(lineNet(&o.Lines[i]))
+	}
+	return out
+}
+
+func (c *checker) payment(p *schemas.Payment) {
+	doc := c.one("payment:" + p.PaymentID)
+	if doc.ID == "" {
+		return
+	}
+	c.want(money, "payment "+p.PaymentID, doc.Total, p.Amount)
+	c.want(money, "fee of "+p.PaymentID, doc.BankCharges, fee(p))
+	c.day("payment "+p.PaymentID, doc.Date, p.ReceivedAt)
+	if doc.Account != clearing[p.Gateway] {
+		c.problem(accounts, "payment %s is deposited to %s, it came through %s", p.PaymentID, doc.Account, p.Gateway)
+	}
+	if p.ExchangeRate.Valid {
+		c.want(money, "exchange rate of "+p.PaymentID, doc.ExchangeRate, p.ExchangeRate.Decimal)
+	}
+	rate := rateOf(p.ExchangeRate)
+	c.add(clearing[p.Gateway], p.Amount.Mul(rate).Round(2).Sub(fee(p).Mul(rate).Round(2)))
+	c.add(simulator.AccountFees, fee(p).Mul(rate).Round(2))
+}
+
+func fee(p *schemas.Payment) decimal.Decimal {
+	if p.Fee == nil {
+		return decimal.Zero
+	}
+	return p.Fee.Amount
+}
+
+func rateOf(r decimal.NullDecimal) decimal.Decimal {
+	if r.Valid {
+		return r.Decimal
+	}
+	return decimal.NewFromInt(1)
+}
+
+// refund: its credit note, and the money that went back, once.
+func (c *checker) refund(r *schemas.Refund) {
+	key := "refund:" + r.RefundID
+	total := credit(r)
+	var entries []simulator.LedgerDocument
+	reference := r.GatewayReference
+	if total.IsPositive() {
+		note := c.one(key)
+		if note.ID == "" {
+			return
+		}
+		c.want(money, "credit note of "+r.RefundID, note.Total, total)
+		c.want(money, "rest of the credit note of "+r.RefundID, note.Balance, decimal.Zero)
+		c.day("the credit note of "+r.RefundID, note.Date, r.RefundedAt)
+		for _, d := range c.ledger.Refunds {
+			if d.ParentID == note.ID {
+				entries = append(entries, d)
+			}
+		}
+	} else {
+		c.none(key, "its refund credits nothing")
+		for _, d := range c.ledger.Refunds {
+			if slices.Contains([]string{reference, r.RefundID}, d.Reference) {
+				entries = append(entries, d)
+			}
+		}
+	}
+	sum := decimal.Zero
+	for _, d := range entries {
+		sum = sum.Add(d.Total)
+		c.day("the refund entry of "+r.RefundID, d.Date, r.RefundedAt)
+		if d.Account != clearing[r.Gateway] {
+			c.problem(accounts, "refund %s is taken from %s, it went through %s", r.RefundID, d.Account, r.Gateway)
+		}
+	}
+	c.want(money, "money returned of "+r.RefundID, sum, r.Amount)
+	if len(entries) > 1 {
+		c.Duplicates += len(entries) - 1
+		c.problem(oneDocument, "refund %s has %d refund entries", r.RefundID, len(entries))
+	}
+	c.add(clearing[r.Gateway], r.Amount.Mul(rateOf(r.ExchangeRate)).Round(2).Neg())
+}
+
+// cancelled: an invoice of the same month that nobody paid is void; of any other what was left is credited.
+func (c *checker) cancelled(st *story, inv simulator.LedgerDocument, paid decimal.Decimal) {
+	if zone, sameMonth := c.zone(), "2006-01"; paid.IsZero() &&
+		st.order.PlacedAt.In(zone).Format(sameMonth) == st.order.PlacedAt.Add(cancelledAfter).In(zone).Format(sameMonth) {
+		if inv.Status != "void" {
+			c.problem(money, "the invoice of %s is %s, its order was cancelled unpaid", st.id, inv.Status)
+		}
+		c.none("cancel:"+st.id, "its invoice is void")
+		return
+	}
+	note := c.one("cancel:" + st.id)
+	c.want(money, "credit note of the cancellation of "+st.id, note.Total, st.order.Totals.Gross)
+}
+
+func (c *checker) add(account string, amount decimal.Decimal) {
+	c.base[account] = c.base[account].Add(amount)
+}
+
+const soldAndTaxed = "revenue and taxes"
+
+// expect adds what an order leaves in the accounts, in the company's currency. Foreign orders are paid in full or not at all.
+func (c *checker) expect(o *schemas.Order, st *story, owed, inHand, sold decimal.Decimal) {
+	rate := rateOf(o.ExchangeRate)
+	c.add(simulator.AccountReceivable, owed.Mul(rate).Round(2))
+	c.add(simulator.AccountUnearned, inHand.Neg())
+	if !o.ExchangeRate.Valid {
+		c.add(soldAndTaxed, sold.Neg())
+		return
+	}
+	for _, amount := range revenue(o) {
+		c.add(soldAndTaxed, amount.Mul(rate).Round(2).Neg())
+	}
+	taxes := map[string]decimal.Decimal{}
+	for _, l := range o.Lines {
+		for _, t := range l.Taxes {
+			taxes[t.Code] = taxes[t.Code].Add(t.Amount)
+		}
+	}
+	for _, amount := range taxes {
+		c.add(soldAndTaxed, amount.Mul(rate).Round(2).Neg())
+	}
+}
+
+// accounts: the journal, account by account, without what people did to their victims.
+func (c *checker) accounts() {
+	if !c.ledger.Zero {
+		c.problem(accounts, "the trial balance is not zero: %s %s", c.ledger.Sum, c.ledger.Error)
+	}
+	victims := map[string]bool{}
+	mine := map[string]bool{}
+	for _, st := range c.x.tale.victims {
+		mine["order:"+st.id] = true
+	}
+	for _, inv := range c.ledger.Invoices {
+		victims[inv.ID] = mine[inv.BusinessID]
+	}
+	for _, e := range c.x.tale.emissions {
+		if e.story.victim {
+			for _, d := range c.byKey[effectOf(e)] {
+				victims[d.ID] = true
+			}
+		}
+	}
+	for _, d := range c.ledger.Refunds {
+		if victims[d.ParentID] {
+			victims[d.ID] = true
+		}
+	}
+	got := map[string]decimal.Decimal{}
+	parent := map[string]string{}
+	for _, a := range c.ledger.TrialBalance {
+		parent[a.Name] = a.Parent
+	}
+	for _, e := range c.ledger.Journal {
+		if victims[e.DocumentID] {
+			continue
+		}
+		for _, l := range e.Lines {
+			name := l.Account
+			switch {
+			case name == simulator.AccountSales, name == simulator.AccountShipping, name == simulator.AccountRounding,
+				name == simulator.AccountTaxPayable, parent[name] == simulator.AccountTaxPayable:
+				name = soldAndTaxed
+			}
+			got[name] = got[name].Add(l.Amount)
+		}
+	}
+	for _, account := range []string{
+		simulator.AccountReceivable, simulator.AccountUnearned, simulator.AccountFees, simulator.AccountStripe, simulator.AccountPayPal, soldAndTaxed,
+	} {
+		c.want(accounts, account, got[account], c.base[account])
+	}
+	for account, amount := range got {
+		switch account {
+		case simulator.AccountReceivable, simulator.AccountUnearned, simulator.AccountFees, simulator.AccountStripe, simulator.AccountPayPal, soldAndTaxed,
+			simulator.AccountExchange: // what is left; the journal's entries are balanced
+		default:
+			if !amount.IsZero() {
+				c.problem(accounts, "%s holds %s, no event speaks of it", account, amount)
+			}
+		}
+	}
+}
