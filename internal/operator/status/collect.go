@@ -164,7 +164,9 @@ const day = 24 * time.Hour
 // forecast says when the day's calls are spent.
 func (b *Budget) forecast(now time.Time, window time.Duration) {
 	perHour := int64(0)
-	pace := func(calls int, in time.Duration) { perHour = max(perHour, int64(calls)*int64(time.Hour/time.Second)/max(int64(in/time.Second), 1)) }
+	pace := func(calls int, in time.Duration) {
+		perHour = max(perHour, int64(calls)*int64(time.Hour/time.Second)/max(int64(in/time.Second), 1))
+	}
 	if window >= time.Second && b.Limit > 0 {
 		pace(b.Limit-b.Left, window)
 	}
