@@ -163,22 +163,26 @@ const day = 24 * time.Hour
 
 // forecast says when the day's calls are spent.
 func (b *Budget) forecast(now time.Time, window time.Duration) {
-	perHour := 0.0
-	if window > 0 && b.Limit > 0 {
-		perHour = float64(b.Limit-b.Left) / window.Hours()
+	perHour := int64(0)
+	pace := func(calls int, in time.Duration) {
+		perHour = max(perHour, int64(calls)*int64(time.Hour/time.Second)/max(int64(in/time.Second), 1))
+	}
+	if window >= time.Second && b.Limit > 0 {
+		pace(b.Limit-b.Left, window)
 	}
 	if b.DayLimit > 0 {
 		since := now.Sub(b.DayReset.Add(-day))
 		if since > time.Minute { // the first minute says nothing of a day
-			perHour = max(perHour, float64(b.DayLimit-b.DayRemaining)/since.Hours())
+			pace(b.DayLimit-b.DayRemaining, since)
 		}
 	}
-	b.PerHour = int(perHour + 0.5)
+	b.PerHour = int(perHour)
 	if b.DayLimit == 0 || perHour <= 0 {
 		return
 	}
-	if hours := float64(b.DayRemaining) / perHour; hours < b.DayReset.Sub(now).Hours() {
-		b.EndsAt = now.Add(time.Duration(hours * float64(time.Hour))).UTC().Truncate(time.Second)
+	left := time.Duration(int64(b.DayRemaining)*int64(time.Hour/time.Second)/perHour) * time.Second
+	if left < b.DayReset.Sub(now) {
+		b.EndsAt = now.Add(left).UTC().Truncate(time.Second)
 	}
 }
 
