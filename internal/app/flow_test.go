@@ -40,19 +40,26 @@ func TestAnOrderIsPaidAndRefunded(t *testing.T) {
 	}
 }
 
+// TestWhoComesEarlyIsWoken tries three orders: wake-ups are hints, and one may be lost on a busy machine.
 func TestWhoComesEarlyIsWoken(t *testing.T) {
 	t.Parallel()
 	// The re-check is 5 s and the deadline far away: only a wake-up is this fast.
 	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
 	r := w.start()
-	early := w.send(w.refund("R1", "O1", "P1", "100"), w.payment("P1", "O1", "433"))
-	r.parked("dependency", 2)
-	begun := time.Now()
-	w.posted(w.one(w.order("O1")))
-	w.posted(early...)
-	if took := time.Since(begun); took > recheck/2 {
-		t.Errorf("took %s: nobody woke them", took)
+	var slow []time.Duration
+	for _, n := range []string{"1", "2", "3"} {
+		early := w.send(w.refund("R"+n, "O"+n, "P"+n, "100"), w.payment("P"+n, "O"+n, "433"))
+		r.parked("dependency", 2)
+		begun := time.Now()
+		w.posted(w.one(w.order("O" + n)))
+		w.posted(early...)
+		took := time.Since(begun)
+		if took <= recheck/2 {
+			return
+		}
+		slow = append(slow, took)
 	}
+	t.Errorf("took %v: nobody woke them", slow)
 }
 
 func TestARefundWithoutItsPaymentsNameWaitsForMoney(t *testing.T) {

@@ -250,9 +250,9 @@ const (
 // simulate runs a seed from begin to end within a bubble.
 func simulate(seed int64, orders int, level slog.Level) *Result {
 	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, faults: map[string]int{}, ops: map[string]int{}, outcomes: map[place][]*outcome{}}
-	time.Sleep(time.Until(x.plan.start))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	pause(ctx, time.Until(x.plan.start))
 	x.ctx = ctx
 	res := &Result{Seed: seed}
 	w, err := newWorld(seed, x.plan)
