@@ -147,7 +147,8 @@ func TestAnUpdateInDoubtKeepsNoOrderWaiting(t *testing.T) {
 	orders := w.customerOf("1 Old Street", "2 New Street", "3 Newer Street", "3 Newer Street")
 	w.posted(w.one(orders[0]))
 	w.inject(simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "PUT", Path: "/contacts/*", Nth: 1})
-	w.posted(w.one(orders[1]), w.one(orders[2])) // the second finds the first's update in doubt
+	w.posted(w.one(orders[1]))
+	w.posted(w.one(orders[2])) // it finds the first one's update in doubt
 	if c := w.inBooks(w.person()); c.BillingAddress.Address != "2 New Street" {
 		t.Errorf("the contact shows %+v", c.BillingAddress)
 	}
