@@ -67,7 +67,7 @@ func newEmptyWorld(t testing.TB, opts ...kfake.Opt) *world {
 	w.cfg = config.Default()
 	w.cfg.Kafka.Brokers, w.cfg.Kafka.Group = w.cluster.Addrs, id
 	w.cfg.Topics.Orders, w.cfg.Topics.Payments, w.cfg.Topics.Refunds = []string{id + ".orders"}, []string{id + ".payments"}, []string{id + ".refunds"}
-	w.cfg.Topics.Outcomes, w.cfg.Topics.Audit = id+".outcomes", id+".audit"
+	w.cfg.Topics.Outcomes, w.cfg.Topics.Audit, w.cfg.Topics.Reconciliations = id+".outcomes", id+".audit", id+".reconciliations"
 	w.cfg.Organizations = map[string]config.Organization{"acme": config.DefaultOrganization()}
 	var err error
 	if w.codec, err = schemas.NewCodec(); err != nil {
