@@ -62,7 +62,7 @@ func newWorld(t testing.TB, opts ...kfake.Opt) *world {
 // newEmptyWorld has no topics.
 func newEmptyWorld(t testing.TB, opts ...kfake.Opt) *world {
 	t.Helper()
-	w := &world{TB: t, cluster: testkit.Kafka(t, opts...), claims: fakeClaims{}, unmapped: map[string]bool{}}
+	w := &world{TB: t, cluster: testkit.FakeKafka(t, opts...), claims: fakeClaims{}, unmapped: map[string]bool{}}
 	id := testkit.Name(t, "dlq")
 	w.cfg = config.Default()
 	w.cfg.Kafka.Brokers, w.cfg.Kafka.Group = w.cluster.Addrs, id
