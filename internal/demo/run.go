@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/internal/app"
+	"github.com/booksync/booksync/internal/operator/topics"
 	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/schemas"
 )
@@ -79,10 +79,10 @@ func (w *world) produce(ctx context.Context, codec *schemas.Codec, s *sample, fo
 		return fmt.Errorf("building the producer: %w", err)
 	}
 	defer cl.Close()
-	topics := map[string]string{"order": w.cfg.Topics.Orders[0], "payment": w.cfg.Topics.Payments[0], "refund": w.cfg.Topics.Refunds[0]}
+	sources := map[string]string{"order": w.cfg.Topics.Orders[0], "payment": w.cfg.Topics.Payments[0], "refund": w.cfg.Topics.Refunds[0]}
 	records := make([]*kgo.Record, len(s.emissions))
 	for i, e := range s.emissions {
-		topic := topics[e.workflow]
+		topic := sources[e.workflow]
 		value := e.raw
 		switch {
 		case e.order != nil:
@@ -146,7 +146,7 @@ func (w *world) collect(ctx context.Context, opts Options, codec *schemas.Codec,
 func (w *world) rest(codec *schemas.Codec, found *seen) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	outcomes, err := readAll(ctx, w.kafkaAddr, w.cfg.Topics.Outcomes)
+	outcomes, err := topics.All(ctx, topics.To(w.cfg), w.cfg.Topics.Outcomes)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (w *world) rest(codec *schemas.Codec, found *seen) error {
 		found.outcomes = append(found.outcomes, out)
 	}
 	for _, source := range w.cfg.Topics.Sources() {
-		letters, err := readAll(ctx, w.kafkaAddr, w.cfg.Topics.DeadLetter(source))
+		letters, err := topics.All(ctx, topics.To(w.cfg), w.cfg.Topics.DeadLetter(source))
 		if err != nil {
 			return err
 		}
@@ -171,44 +171,4 @@ func (w *world) rest(codec *schemas.Codec, found *seen) error {
 		}
 	}
 	return nil
-}
-
-// readAll reads a topic up to its present end, as a read_committed reader. Control records are kept while reading, for
-// they show that the end was reached where a transaction's marker is last.
-func readAll(ctx context.Context, addr, topic string) ([]*kgo.Record, error) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(100*time.Millisecond), kgo.KeepControlRecords())
-	if err != nil {
-		return nil, fmt.Errorf("building the reader: %w", err)
-	}
-	defer cl.Close()
-	listed, err := kadm.NewClient(cl).ListCommittedOffsets(ctx, topic)
-	if err == nil {
-		err = listed.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing the ends of %s: %w", topic, err)
-	}
-	left := map[int32]int64{}
-	listed.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
-	var all []*kgo.Record
-	for len(left) > 0 {
-		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", topic, err)
-		}
-		for _, r := range fetches.Records() {
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-			if !r.Attrs.IsControl() {
-				all = append(all, r)
-			}
-		}
-	}
-	return all, nil
 }

@@ -156,7 +156,7 @@ func (p *Repairer) redrive(ctx context.Context, repair Repair) error {
 	if at, ok := p.positions[repair.Topic][repair.Partition]; !ok || at.Offset <= repair.Offset {
 		return fmt.Errorf("%w: the group %s has not settled this record yet: look at why it waits (`booksync status`)", errNotSafe, p.Config.Kafka.Group)
 	}
-	rec, err := topics.One(ctx, p.Config, repair.Topic, repair.Partition, repair.Offset)
+	rec, err := topics.One(ctx, topics.To(p.Config), repair.Topic, repair.Partition, repair.Offset)
 	if err != nil {
 		return fmt.Errorf("reading the source record: %w", err)
 	}

@@ -204,16 +204,16 @@ func (r *run) calendar(ctx context.Context) error {
 // of the outcomes, or is under way.
 func (r *run) topics(ctx context.Context) error {
 	cfg, since := r.deps.Config, r.opts.Window.start(r.zone).Add(-early)
-	sources, err := topics.Between(ctx, cfg, since, cfg.Topics.Sources()...)
+	sources, err := topics.Between(ctx, topics.To(cfg), since, cfg.Topics.Sources()...)
 	if err != nil {
 		return err
 	}
 	r.spans = sources
-	outcomes, err := topics.Between(ctx, cfg, since, cfg.Topics.Outcomes)
+	outcomes, err := topics.Between(ctx, topics.To(cfg), since, cfg.Topics.Outcomes)
 	if err != nil {
 		return err
 	}
-	audit, err := topics.Between(ctx, cfg, time.Time{}, cfg.Topics.Audit)
+	audit, err := topics.Between(ctx, topics.To(cfg), time.Time{}, cfg.Topics.Audit)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (r *run) topics(ctx context.Context) error {
 		each  func(context.Context, *kgo.Record) error
 	}{{"audit", audit, r.audit}, {"outcomes", outcomes, r.outcome}, {"events", sources, r.read}} {
 		total, done := stage.spans.Records(), int64(0)
-		err := topics.Read(ctx, cfg, stage.spans, func(rec *kgo.Record) error { return stage.each(ctx, rec) }, func(n int64) {
+		err := topics.Read(ctx, topics.To(cfg), stage.spans, func(rec *kgo.Record) error { return stage.each(ctx, rec) }, func(n int64) {
 			done += n
 			r.opts.Progress(stage.name, done, total)
 		})

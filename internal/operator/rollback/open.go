@@ -3,6 +3,8 @@ package rollback
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -86,11 +88,11 @@ func (s *Site) Outcomes(ctx context.Context, each func(*schemas.Outcome) error) 
 }
 
 func (s *Site) outcomesSince(ctx context.Context, since time.Time, each func(*schemas.Outcome) error) error {
-	spans, err := topics.Between(ctx, s.cfg, since, s.cfg.Topics.Outcomes)
+	spans, err := topics.Between(ctx, topics.To(s.cfg), since, s.cfg.Topics.Outcomes)
 	if err != nil {
 		return err
 	}
-	return topics.Read(ctx, s.cfg, spans, func(r *kgo.Record) error {
+	return topics.Read(ctx, topics.To(s.cfg), spans, func(r *kgo.Record) error {
 		out, _, err := s.codec.DecodeOutcome(ctx, r.Value, r.Headers)
 		if err != nil {
 			return fmt.Errorf("reading the outcome at %s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
@@ -101,6 +103,9 @@ func (s *Site) outcomesSince(ctx context.Context, since time.Time, each func(*sc
 
 // Records implements [ReadRecords]. It reads each partition from the first to the last of its places.
 func (s *Site) Records(ctx context.Context, places map[schemas.Source]bool, each func(*kgo.Record) error) error {
+	if len(places) == 0 {
+		return nil
+	}
 	spans := topics.Spans{}
 	for at := range places {
 		if spans[at.Topic] == nil {
@@ -112,16 +117,16 @@ func (s *Site) Records(ctx context.Context, places map[schemas.Source]bool, each
 		}
 		spans[at.Topic][at.Partition] = topics.Range{From: min(r.From, at.Offset), To: max(r.To, at.Offset+1)}
 	}
+	there, err := topics.Between(ctx, topics.To(s.cfg), time.Time{}, slices.Collect(maps.Keys(spans))...)
+	if err != nil {
+		return err
+	}
 	for topic, parts := range spans {
-		there, err := topics.Between(ctx, s.cfg, time.Time{}, topic)
-		if err != nil {
-			return err
-		}
 		for p, r := range parts {
 			parts[p] = topics.Range{From: max(r.From, there[topic][p].From), To: min(r.To, there[topic][p].To)}
 		}
 	}
-	return topics.Read(ctx, s.cfg, spans, func(r *kgo.Record) error {
+	return topics.Read(ctx, topics.To(s.cfg), spans, func(r *kgo.Record) error {
 		if !places[schemas.Source{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}] {
 			return nil
 		}
@@ -210,12 +215,12 @@ const ActionRedrive = "rollback.redrive"
 
 // redriven says whether the audit topic tells of it.
 func (s *Site) redriven(ctx context.Context, plan *Plan) (bool, error) {
-	spans, err := topics.Between(ctx, s.cfg, plan.Created, s.cfg.Topics.Audit)
+	spans, err := topics.Between(ctx, topics.To(s.cfg), plan.Created, s.cfg.Topics.Audit)
 	if err != nil {
 		return false, err
 	}
 	found := false
-	err = topics.Read(ctx, s.cfg, spans, func(r *kgo.Record) error {
+	err = topics.Read(ctx, topics.To(s.cfg), spans, func(r *kgo.Record) error {
 		e, _, err := s.codec.DecodeAudit(ctx, r.Value, r.Headers)
 		if err != nil {
 			return fmt.Errorf("reading the audit entry at %s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)

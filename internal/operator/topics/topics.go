@@ -52,10 +52,18 @@ func (s Spans) Contains(topic string, partition int32, offset int64) bool {
 	return ok && offset >= r.From && offset < r.To
 }
 
+// Connect makes a client with these options beside those of the cluster.
+type Connect func(opts ...kgo.Opt) (*kgo.Client, error)
+
+// To connects to the configured cluster.
+func To(cfg *config.Config) Connect {
+	return func(opts ...kgo.Opt) (*kgo.Client, error) { return access.Producer(cfg, opts...) }
+}
+
 // Between are the records produced since a time (the zero time: all there are) up to the stable ends of now. A topic that
 // does not exist is an error.
-func Between(ctx context.Context, cfg *config.Config, since time.Time, names ...string) (Spans, error) {
-	cl, err := access.Producer(cfg)
+func Between(ctx context.Context, connect Connect, since time.Time, names ...string) (Spans, error) {
+	cl, err := connect()
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func Between(ctx context.Context, cfg *config.Config, since time.Time, names ...
 
 // Read hands every record of the spans to each, one at a time, in order within a partition, and tells progress, if not nil,
 // how many offsets were passed. It ends with the last record, with the first error, or with ctx.
-func Read(ctx context.Context, cfg *config.Config, spans Spans, each func(*kgo.Record) error, progress func(n int64)) error {
+func Read(ctx context.Context, connect Connect, spans Spans, each func(*kgo.Record) error, progress func(n int64)) error {
 	left, at := map[string]map[int32]Range{}, map[string]map[int32]kgo.Offset{}
 	open := 0
 	for topic, partitions := range spans {
@@ -114,7 +122,7 @@ func Read(ctx context.Context, cfg *config.Config, spans Spans, each func(*kgo.R
 		return nil
 	}
 	// Control records are kept: only they show that a partition whose last transaction was aborted is read to its end.
-	cl, err := access.Producer(cfg, kgo.ConsumePartitions(at), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+	cl, err := connect(kgo.ConsumePartitions(at), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(partitionBytes), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		return err
@@ -181,9 +189,23 @@ func (r *reading) take(fetches kgo.Fetches) (moved bool, err error) {
 	return moved, err
 }
 
+// All are the committed records of a topic up to its stable end of now, all of them in memory.
+func All(ctx context.Context, connect Connect, topic string) ([]*kgo.Record, error) {
+	spans, err := Between(ctx, connect, time.Time{}, topic)
+	if err != nil {
+		return nil, err
+	}
+	var all []*kgo.Record
+	err = Read(ctx, connect, spans, func(r *kgo.Record) error {
+		all = append(all, r)
+		return nil
+	}, nil)
+	return all, err
+}
+
 // One reads the record at these coordinates; nil when it is not there any more.
-func One(ctx context.Context, cfg *config.Config, topic string, partition int32, offset int64) (*kgo.Record, error) {
-	all, err := Between(ctx, cfg, time.Time{}, topic)
+func One(ctx context.Context, connect Connect, topic string, partition int32, offset int64) (*kgo.Record, error) {
+	all, err := Between(ctx, connect, time.Time{}, topic)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +213,7 @@ func One(ctx context.Context, cfg *config.Config, topic string, partition int32,
 		return nil, nil
 	}
 	var found *kgo.Record
-	err = Read(ctx, cfg, Spans{topic: {partition: {offset, offset + 1}}}, func(r *kgo.Record) error {
+	err = Read(ctx, connect, Spans{topic: {partition: {offset, offset + 1}}}, func(r *kgo.Record) error {
 		if r.Offset == offset {
 			found = r
 		}

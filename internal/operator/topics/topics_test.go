@@ -27,7 +27,7 @@ func setup(t *testing.T) (cfg *config.Config, addrs []string, topic string) {
 
 func read(t *testing.T, cfg *config.Config, spans topics.Spans) (values []string, passed int64) {
 	t.Helper()
-	err := topics.Read(t.Context(), cfg, spans, func(r *kgo.Record) error {
+	err := topics.Read(t.Context(), topics.To(cfg), spans, func(r *kgo.Record) error {
 		values = append(values, string(r.Value))
 		return nil
 	}, func(n int64) { passed += n })
@@ -57,7 +57,7 @@ func TestReadEndsAtTheEndsOfItsBeginning(t *testing.T) {
 	if err := cl.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
-	spans, err := topics.Between(t.Context(), cfg, time.Time{}, topic)
+	spans, err := topics.Between(t.Context(), topics.To(cfg), time.Time{}, topic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,14 +82,14 @@ func TestBetweenBeginsAtATime(t *testing.T) {
 		}
 		testkit.Produce(t, addrs, &kgo.Record{Topic: topic, Partition: p, Value: []byte(value), Timestamp: now.Add(-age)})
 	}
-	spans, err := topics.Between(t.Context(), cfg, now.Add(-24*time.Hour), topic)
+	spans, err := topics.Between(t.Context(), topics.To(cfg), now.Add(-24*time.Hour), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if values, _ := read(t, cfg, spans); strings.Join(values, " ") != "new" {
 		t.Errorf("%v", values)
 	}
-	if _, err := topics.Between(t.Context(), cfg, now, topic+".missing"); err == nil {
+	if _, err := topics.Between(t.Context(), topics.To(cfg), now, topic+".missing"); err == nil {
 		t.Error("a topic that does not exist is read")
 	}
 }
@@ -98,10 +98,10 @@ func TestOneRecordByItsCoordinates(t *testing.T) {
 	t.Parallel()
 	cfg, addrs, topic := setup(t)
 	testkit.Produce(t, addrs, &kgo.Record{Topic: topic, Partition: 2, Value: []byte("a")}, &kgo.Record{Topic: topic, Partition: 2, Value: []byte("b")})
-	if r, err := topics.One(t.Context(), cfg, topic, 2, 1); err != nil || r == nil || string(r.Value) != "b" {
+	if r, err := topics.One(t.Context(), topics.To(cfg), topic, 2, 1); err != nil || r == nil || string(r.Value) != "b" {
 		t.Errorf("%v %v", r, err)
 	}
-	if r, err := topics.One(t.Context(), cfg, topic, 2, 9); err != nil || r != nil {
+	if r, err := topics.One(t.Context(), topics.To(cfg), topic, 2, 9); err != nil || r != nil {
 		t.Errorf("%v %v", r, err)
 	}
 }

@@ -103,7 +103,7 @@ func Run(ctx context.Context, cfg *config.Config, site *rollback.Site, opts Opti
 
 // outcomesFromNow is a client that reads the outcome topic from its present end and can write.
 func outcomesFromNow(ctx context.Context, cfg *config.Config) (*kgo.Client, error) {
-	spans, err := topics.Between(ctx, cfg, time.Time{}, cfg.Topics.Outcomes)
+	spans, err := topics.Between(ctx, topics.To(cfg), time.Time{}, cfg.Topics.Outcomes)
 	if err != nil {
 		return nil, err
 	}
