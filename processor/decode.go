@@ -210,13 +210,13 @@ func (e *event) replayOf(rec *kgo.Record) {
 	var id, topic, partition, offset string
 	for _, h := range rec.Headers {
 		switch h.Key {
-		case headerReplayID:
+		case HeaderReplayID:
 			id = string(h.Value)
-		case headerSourceTopic:
+		case HeaderSourceTopic:
 			topic = string(h.Value)
-		case headerSourcePartition:
+		case HeaderSourcePartition:
 			partition = string(h.Value)
-		case headerSourceOffset:
+		case HeaderSourceOffset:
 			offset = string(h.Value)
 		}
 	}

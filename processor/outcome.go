@@ -12,13 +12,14 @@ import (
 	"github.com/booksync/booksync/schemas"
 )
 
-// Headers of dead letters; section 9 of the design. Producers of replays send the first ones back.
+// Headers of dead letters; docs/dead-letters.md describes them. A record that carries the source's coordinates and a replay id is
+// a replay of what stood there.
 const (
-	headerSourceTopic     = "dlq.source.topic"
-	headerSourcePartition = "dlq.source.partition"
-	headerSourceOffset    = "dlq.source.offset"
-	headerReplayID        = "dlq.replay.id"
-	headerReplayCount     = "dlq.replay.count"
+	HeaderSourceTopic     = "dlq.source.topic"
+	HeaderSourcePartition = "dlq.source.partition"
+	HeaderSourceOffset    = "dlq.source.offset"
+	HeaderReplayID        = "dlq.replay.id"
+	HeaderReplayCount     = "dlq.replay.count"
 )
 
 // maxMessage bounds a dead letter's message, in bytes.
@@ -95,9 +96,9 @@ func (a *attempt) deadLetterHeaders(rej *Rejection) []kgo.RecordHeader {
 	add("dlq.organization", a.Organization)
 	add("dlq.business-id", a.ref.ID)
 	if !a.replay { // of a replay they stay as they came: its documents name them
-		add(headerSourceTopic, rec.Topic)
-		add(headerSourcePartition, partition)
-		add(headerSourceOffset, offset)
+		add(HeaderSourceTopic, rec.Topic)
+		add(HeaderSourcePartition, partition)
+		add(HeaderSourceOffset, offset)
 		add("dlq.source.timestamp", rec.Timestamp.UTC().Format(time.RFC3339Nano))
 	}
 	add("dlq.group", a.p.cfg.Group)

@@ -13,6 +13,7 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/booksync/booksync/processor"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -129,9 +130,9 @@ func (d *Desk) sendEdited(ctx context.Context, ses *session, req *EditRequest, s
 	rec := sub.replay(e.Action, partitions)
 	rec.Value = value
 	rec.Headers = slices.DeleteFunc(rec.Headers, func(h kgo.RecordHeader) bool {
-		return h.Key == schemas.HeaderValueSchemaID || h.Key == headerReplayCount // of the value as it was
+		return h.Key == schemas.HeaderValueSchemaID || h.Key == processor.HeaderReplayCount // of the value as it was
 	})
-	rec.Headers = append(rec.Headers, count(headerReplayCount, 1), text(headerEdited, hashOf(sub.rec.Value)))
+	rec.Headers = append(rec.Headers, count(processor.HeaderReplayCount, 1), text(headerEdited, hashOf(sub.rec.Value)))
 	if e.Key != string(sub.rec.Key) {
 		rec.Key = []byte(e.Key)
 		rec.Partition = partitionOf(rec, partitions)

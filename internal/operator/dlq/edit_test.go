@@ -44,7 +44,7 @@ func TestEditSendsTheMendedEventAndKeepsTheOriginal(t *testing.T) {
 		t.Errorf("%+v %v", o, err)
 	}
 	for key, want := range map[string]string{
-		headerReplayCount: "1", headerReplayID: e.Action, headerReplayOf: ids[0].String(), "dlq.source.offset": "4", "x-tenant": "7", headerClass: "",
+		processor.HeaderReplayCount: "1", processor.HeaderReplayID: e.Action, headerReplayOf: ids[0].String(), "dlq.source.offset": "4", "x-tenant": "7", headerClass: "",
 	} {
 		if got := headerOf(back[0], key); got != want {
 			t.Errorf("%s is %q, want %q", key, got, want)

@@ -179,7 +179,7 @@ func (w *world) record(s sample) *kgo.Record {
 		}
 	}
 	if s.replays > 0 {
-		rec.Headers = append(rec.Headers, count(headerReplayCount, s.replays), text(headerReplayID, "before"))
+		rec.Headers = append(rec.Headers, count(processor.HeaderReplayCount, s.replays), text(processor.HeaderReplayID, "before"))
 	}
 	rec.Headers = append(rec.Headers, s.headers...)
 	return rec

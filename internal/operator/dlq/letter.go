@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/booksync/booksync/processor"
 )
 
 // Headers of dead letters and of replays; docs/dead-letters.md describes them.
 const (
 	headerClass        = "dlq.class"
-	headerReplayID     = "dlq.replay.id"
-	headerReplayCount  = "dlq.replay.count"
 	headerReplayOf     = "dlq.replay.of"
 	headerTruncated    = "dlq.truncated"
 	headerTraceParent  = "traceparent"
@@ -112,11 +112,11 @@ func (l *Letter) header(key string, value []byte) {
 		l.Code = string(value)
 	case "dlq.schema-id":
 		l.SchemaID = string(value)
-	case "dlq.source.topic":
+	case processor.HeaderSourceTopic:
 		l.Origin.Topic = string(value)
-	case "dlq.source.partition":
+	case processor.HeaderSourcePartition:
 		l.Origin.Partition = int32(numberOf(value)) //nolint:gosec // anybody's header: a wrong one names no record
-	case "dlq.source.offset":
+	case processor.HeaderSourceOffset:
 		l.Origin.Offset = numberOf(value)
 	case "__connect.errors.topic":
 		l.Source.Topic = string(value)
@@ -126,9 +126,9 @@ func (l *Letter) header(key string, value []byte) {
 		l.Source.Offset = numberOf(value)
 	case headerTruncated:
 		l.Truncated = string(value)
-	case headerReplayCount:
+	case processor.HeaderReplayCount:
 		l.Replays = int(numberOf(value))
-	case headerReplayID:
+	case processor.HeaderReplayID:
 		l.ReplayID = string(value)
 	case headerReplayOf:
 		l.ReplayOf = string(value)

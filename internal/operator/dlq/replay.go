@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/booksync/booksync/processor"
 )
 
 // Replay sends dead letters back to their source topics: key, value and the producer's headers as they came, each key's in
@@ -46,7 +48,7 @@ func (sub *subject) replay(action string, partitions int) *kgo.Record {
 	l := &sub.letter
 	rec := &kgo.Record{
 		Topic: l.Source.Topic, Key: sub.rec.Key, Value: sub.whole.Value, Partition: l.Source.Partition,
-		Headers: append(sub.producersHeaders(), text(headerReplayID, action), count(headerReplayCount, l.Replays+1), text(headerReplayOf, l.ID.String())),
+		Headers: append(sub.producersHeaders(), text(processor.HeaderReplayID, action), count(processor.HeaderReplayCount, l.Replays+1), text(headerReplayOf, l.ID.String())),
 	}
 	if int(rec.Partition) >= partitions {
 		rec.Partition = partitionOf(rec, partitions)

@@ -9,15 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/booksync/booksync/processor"
 	"github.com/booksync/booksync/schemas"
-)
-
-// Redrive headers: they make a record a replay of what it was before, for the job and for people.
-const (
-	headerReplayID        = "dlq.replay.id"
-	headerSourceTopic     = "dlq.source.topic"
-	headerSourcePartition = "dlq.source.partition"
-	headerSourceOffset    = "dlq.source.offset"
 )
 
 // ErrRedriven says that the records of a plan were put back before.
@@ -67,25 +60,25 @@ func Redriven(ctx context.Context, plan *Plan, outcomes Outcomes, read ReadRecor
 	return records, missing, nil
 }
 
-// replayOf is the record as it was, marked as a replay. One that was a replay already keeps its first origin.
+// replayOf is the record as it was, marked as a replay for the job and for people. One that was a replay already keeps its first origin.
 func replayOf(plan string, r *kgo.Record) *kgo.Record {
 	again := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value}
 	first := true
 	for _, h := range r.Headers {
-		if h.Key == headerReplayID {
+		if h.Key == processor.HeaderReplayID {
 			continue
 		}
-		first = first && h.Key != headerSourceTopic
+		first = first && h.Key != processor.HeaderSourceTopic
 		again.Headers = append(again.Headers, h)
 	}
 	add := func(key, value string) {
 		again.Headers = append(again.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
 	}
-	add(headerReplayID, fmt.Sprintf("rollback-%s-%s-%d-%d", plan, r.Topic, r.Partition, r.Offset))
+	add(processor.HeaderReplayID, fmt.Sprintf("rollback-%s-%s-%d-%d", plan, r.Topic, r.Partition, r.Offset))
 	if first {
-		add(headerSourceTopic, r.Topic)
-		add(headerSourcePartition, strconv.Itoa(int(r.Partition)))
-		add(headerSourceOffset, strconv.FormatInt(r.Offset, 10))
+		add(processor.HeaderSourceTopic, r.Topic)
+		add(processor.HeaderSourcePartition, strconv.Itoa(int(r.Partition)))
+		add(processor.HeaderSourceOffset, strconv.FormatInt(r.Offset, 10))
 	}
 	return again
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/booksync/booksync/processor"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -75,7 +76,7 @@ func (t *tracer) names(ctx context.Context, r *kgo.Record) bool {
 		o, _, err := t.codec.DecodeOutcome(ctx, r.Value, r.Headers)
 		return err == nil && namedBy(o, id)
 	}
-	if headerOf(r, "dlq.business-id") == id || headerOf(r, "dlq.replay.id") == id {
+	if headerOf(r, "dlq.business-id") == id || headerOf(r, processor.HeaderReplayID) == id {
 		return true
 	}
 	e, err := t.decode(ctx, r)
@@ -108,14 +109,14 @@ func (t *tracer) take(ctx context.Context, r *kgo.Record) {
 		t.belongs(ev.Organization, ev.orderID, ev.related...)
 		t.words[ev.businessID], t.words[ev.EventID] = true, true
 	}
-	if id := headerOf(r, "dlq.replay.id"); id != "" {
+	if id := headerOf(r, processor.HeaderReplayID); id != "" {
 		e.Text += "; replayed as " + id
 		t.words[id] = true
 	}
 	if letter {
 		e.Kind, e.Class = KindDeadLetter, headerOf(r, "dlq.class")
 		e.Text = e.Class + ": " + headerOf(r, "dlq.message")
-		e.Source = strings.Join([]string{headerOf(r, "dlq.source.topic"), headerOf(r, "dlq.source.partition"), headerOf(r, "dlq.source.offset")}, "/")
+		e.Source = strings.Join([]string{headerOf(r, processor.HeaderSourceTopic), headerOf(r, processor.HeaderSourcePartition), headerOf(r, processor.HeaderSourceOffset)}, "/")
 		if at, err := time.Parse(time.RFC3339Nano, headerOf(r, "dlq.failed-at")); err == nil {
 			e.At = at.UTC()
 		}
