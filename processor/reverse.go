@@ -40,7 +40,7 @@ func StateWithout(data []byte, refs ...ClaimRef) ([]byte, error) {
 // Key is what the document of this claim carries in the books, in a field that Zoho keeps unique.
 func (r ClaimRef) Key() string { return r.key() }
 
-// RefOf is the claim that a posted outcome settled; kind is the workflow, cancelled says that the order was taken back by it.
+// RefOf is the claim that a posted outcome settled; cancelled says that it was an order's cancellation.
 func RefOf(workflow Workflow, businessID string, cancelled bool) ClaimRef {
 	switch {
 	case workflow == WorkflowPayment:

@@ -4,7 +4,6 @@ package rehearsal
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -122,7 +121,7 @@ func rehearse(ctx context.Context, opts Options, company demo.Site, report *Repo
 func redrive(ctx context.Context, site *rollback.Site, plan *rollback.Plan, version string, company demo.Site, report *Report) error {
 	trail := audit.New(site.Codec(), company.Config.Topics.Audit, version)
 	n, missing, err := site.Redrive(ctx, plan, true, func(int, int) (*kgo.Record, error) {
-		return trail.Record(ctx, schemas.AuditEntry{AuditID: rand.Text(), Actor: "rehearsal", Action: rollback.ActionRedrive, Details: map[string]string{"plan": plan.ID}})
+		return trail.Record(ctx, schemas.AuditEntry{Actor: "rehearsal", Action: rollback.ActionRedrive, Details: map[string]string{"plan": plan.ID}})
 	})
 	report.Redriven = n
 	if missing > 0 {

@@ -33,7 +33,7 @@ type Runner struct {
 	// Epoch is the id of the organisation's epoch in Redis.
 	Epoch func(ctx context.Context, organization string) (string, error)
 	// Publish writes the REVERSED outcomes of a group in one transaction; again it writes those only that are missing.
-	Publish func(ctx context.Context, plan *Plan, outcomes []*schemas.Outcome) error
+	Publish func(ctx context.Context, outcomes []*schemas.Outcome) error
 	Version string
 	Lease   time.Duration
 	// Done is told after each group.
@@ -88,11 +88,6 @@ func (r *Runner) Apply(ctx context.Context, plan *Plan) error {
 
 var errBusy = errors.New("the order is being worked on: pause its workflows, and let what is under way end")
 
-// kept is what the group's claim remembers, for a run that ended between finishing the claim and publishing.
-type kept struct {
-	Outcomes []*schemas.Outcome `json:"outcomes"`
-}
-
 // group takes one group back under the leases of its orders.
 func (r *Runner) group(ctx context.Context, plan *Plan, g *Group, res *GroupResult) error {
 	epoch, err := r.Epoch(ctx, g.Organization)
@@ -110,7 +105,7 @@ func (r *Runner) group(ctx context.Context, plan *Plan, g *Group, res *GroupResu
 	switch ans.State {
 	case redis.Done:
 		res.Result = ResultBefore
-		return r.publishKept(ctx, plan, ans.Entry.Outcome)
+		return r.publishKept(ctx, ans.Entry.Outcome)
 	case redis.Claimed:
 	default:
 		return errBusy
@@ -123,7 +118,7 @@ func (r *Runner) group(ctx context.Context, plan *Plan, g *Group, res *GroupResu
 		return errors.Join(err, r.Claims.Release(lastly, h))
 	}
 	res.Result = ResultReversed
-	return r.Publish(ctx, plan, outcomes)
+	return r.Publish(ctx, outcomes)
 }
 
 // claim takes the group's claim and the leases of its orders. What holds them now ends with a lease at the latest, be it a run of this plan that was killed.
@@ -178,7 +173,7 @@ func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.H
 		return nil, err
 	}
 	outcomes := r.outcomes(plan, g)
-	text, err := json.Marshal(kept{outcomes})
+	text, err := json.Marshal(outcomes) // for a run that ends before they are published
 	if err != nil {
 		return nil, fmt.Errorf("keeping the outcomes: %w", err)
 	}

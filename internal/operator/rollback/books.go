@@ -1,13 +1,11 @@
 package rollback
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -239,11 +237,9 @@ func (v *view) payment(ctx context.Context, _ *Posted, doc schemas.Document) err
 	if err := v.ours(name, key, p.PaymentID, p.Date, p.Amount.Decimal, doc); err != nil {
 		return err
 	}
-	steps, err := v.entries(p.Refunds, DeletePaymentRefund, p.PaymentID, name, true)
-	if err != nil {
+	if err := v.paymentsRefunds(p, true); err != nil {
 		return err
 	}
-	v.paymentRefunds = append(v.paymentRefunds, steps...)
 	for _, a := range p.Invoices {
 		v.applied[a.InvoiceID] = v.applied[a.InvoiceID].Add(a.AmountApplied.Decimal)
 		if err := v.alsoOrder(ctx, name, a.InvoiceID); err != nil {
@@ -254,11 +250,16 @@ func (v *view) payment(ctx context.Context, _ *Posted, doc schemas.Document) err
 	return nil
 }
 
+// paymentsRefunds is notesRefunds for a payment, which shows its refund entries itself.
+func (v *view) paymentsRefunds(p *zohobooks.Payment, all bool) error {
+	steps, err := v.entries(p.Refunds, DeletePaymentRefund, p.PaymentID, "payment "+p.PaymentNumber, all)
+	v.paymentRefunds = append(v.paymentRefunds, steps...)
+	return err
+}
+
 // alsoOrder adds the order of an invoice that a payment is applied to: its balance changes with the payment.
 func (v *view) alsoOrder(ctx context.Context, name, invoiceID string) error {
-	isThis := func(d schemas.Document) bool { return d.Type == docInvoice && d.ID == invoiceID }
-	if slices.ContainsFunc(v.group.Kept, isThis) ||
-		slices.ContainsFunc(v.group.Outcomes, func(p *Posted) bool { return slices.ContainsFunc(p.Documents, isThis) }) {
+	if v.stays(invoiceID) || slices.ContainsFunc(v.group.Outcomes, func(p *Posted) bool { return hasInvoice(p.Documents, invoiceID) }) {
 		return nil
 	}
 	inv, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.Invoice, error) { return v.books.GetInvoice(ctx, invoiceID) })
@@ -274,6 +275,13 @@ func (v *view) alsoOrder(ctx context.Context, name, invoiceID string) error {
 		v.group.Orders = append(v.group.Orders, id)
 	}
 	return nil
+}
+
+// stays says whether an invoice of the group is kept.
+func (v *view) stays(invoiceID string) bool { return hasInvoice(v.group.Kept, invoiceID) }
+
+func hasInvoice(docs []schemas.Document, id string) bool {
+	return slices.ContainsFunc(docs, func(d schemas.Document) bool { return d.Type == docInvoice && d.ID == id })
 }
 
 // fromKept finds the refund entries that hang under documents that stay.
@@ -295,11 +303,9 @@ func (v *view) fromKept(ctx context.Context) error {
 			if !found {
 				continue
 			}
-			steps, err := v.entries(p.Refunds, DeletePaymentRefund, p.PaymentID, "payment "+p.PaymentNumber, false)
-			if err != nil {
+			if err := v.paymentsRefunds(p, false); err != nil {
 				return err
 			}
-			v.paymentRefunds = append(v.paymentRefunds, steps...)
 		}
 	}
 	return nil // what is still wanted is not in the books any more
@@ -316,7 +322,7 @@ func (v *view) invoice(ctx context.Context, p *Posted, doc schemas.Document) err
 	}
 	name := "invoice " + inv.InvoiceNumber
 	key, _ := inv.Field(v.org.Fields.Invoice.Key)
-	stays := slices.ContainsFunc(v.group.Kept, func(k schemas.Document) bool { return k.Type == docInvoice && k.ID == doc.ID })
+	stays := v.stays(doc.ID)
 	if !stays && inv.Status == statusVoid && (key == "" || isReversed(key)) { // done; a void invoice without fields has no key to free
 		return nil
 	}
@@ -381,66 +387,3 @@ func (v *view) open(name, date string) error {
 }
 
 func isReversed(key string) bool { return strings.Contains(key, ":reversed:") }
-
-// do makes a step's call. It may be repeated: what is done already stays so.
-func (d *desk) do(ctx context.Context, s *Step) error {
-	call, ok := map[string]func(context.Context) error{
-		DeleteRefund:        func(ctx context.Context) error { return d.books.DeleteCreditNoteRefund(ctx, s.Parent, s.ID) },
-		UnapplyCredit:       func(ctx context.Context) error { return d.books.UnapplyCreditNote(ctx, s.Parent, s.ID) },
-		VoidCreditNote:      func(ctx context.Context) error { return d.books.VoidCreditNote(ctx, s.ID) },
-		DeletePaymentRefund: func(ctx context.Context) error { return d.books.DeletePaymentRefund(ctx, s.Parent, s.ID) },
-		DeletePayment:       func(ctx context.Context) error { return d.books.DeletePayment(ctx, s.ID) },
-		VoidInvoice:         func(ctx context.Context) error { return d.books.VoidInvoice(ctx, s.ID) },
-		DraftInvoice:        func(ctx context.Context) error { return d.books.MarkInvoiceDraft(ctx, s.ID) },
-		SendInvoice:         func(ctx context.Context) error { return d.books.MarkInvoiceSent(ctx, s.ID) },
-		RenameInvoice: func(ctx context.Context) error {
-			return d.books.UpdateInvoiceCustomFields(ctx, s.ID, keyField(d.org.Fields.Invoice.Key, s.Key))
-		},
-		RenameCreditNote: func(ctx context.Context) error {
-			_, err := d.books.UpdateCreditNote(ctx, s.ID, &zohobooks.CreditNoteRequest{CustomFields: keyField(d.org.Fields.CreditNote.Key, s.Key)})
-			return err
-		},
-	}[s.Do]
-	if !ok {
-		return fmt.Errorf("unknown step %q", s.Do)
-	}
-	if err := patiently(ctx, func() error { return call(ctx) }); err != nil && !isMissing(err) {
-		return fmt.Errorf("%s %s: %w", s.Do, cmp.Or(s.Number, s.ID), err)
-	}
-	return nil
-}
-
-func keyField(apiName, key string) []zohobooks.CustomField {
-	return []zohobooks.CustomField{{APIName: apiName, Value: key}}
-}
-
-// isMissing says that what a call names does not exist.
-func isMissing(err error) bool { return err != nil && zohobooks.Verdict(err).Reason == "missing" }
-
-// Waits between repeated calls, and how often one is repeated before a person has to look.
-const (
-	firstWait = 200 * time.Millisecond
-	longest   = 30 * time.Second
-	tries     = 12
-)
-
-// patiently repeats a call while Zoho is away or refuses for a limit. Undoing may be repeated, so a lost answer is no doubt.
-func patiently(ctx context.Context, call func() error) error {
-	wait := firstWait
-	for n := 1; ; n++ {
-		err := call()
-		d := zohobooks.Verdict(err)
-		again := d.Action == zohobooks.ActionRetry || d.Action == zohobooks.ActionWaitOrganization || d.Action == zohobooks.ActionInDoubt
-		if err == nil || !again || n == tries || ctx.Err() != nil {
-			return err
-		}
-		t := time.NewTimer(max(wait, d.After))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return err
-		}
-		wait = min(2*wait, longest)
-	}
-}

@@ -48,12 +48,13 @@ func reversedID(plan, outcome string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-func (r *Runner) publishKept(ctx context.Context, plan *Plan, text []byte) error {
-	var k kept
-	if err := json.Unmarshal(text, &k); err != nil {
+// publishKept publishes what the claim of a group that was taken back holds.
+func (r *Runner) publishKept(ctx context.Context, text []byte) error {
+	var outcomes []*schemas.Outcome
+	if err := json.Unmarshal(text, &outcomes); err != nil {
 		return fmt.Errorf("reading the outcomes of an earlier run: %w", err)
 	}
-	return r.Publish(ctx, plan, k.Outcomes)
+	return r.Publish(ctx, outcomes)
 }
 
 // Publisher writes REVERSED outcomes, each once.
@@ -82,7 +83,7 @@ func (p *Publisher) Prepare(ctx context.Context, plan *Plan, read Outcomes) erro
 }
 
 // Publish writes those of the outcomes that are not there yet, all in one transaction.
-func (p *Publisher) Publish(ctx context.Context, _ *Plan, outcomes []*schemas.Outcome) error {
+func (p *Publisher) Publish(ctx context.Context, outcomes []*schemas.Outcome) error {
 	var records []*kgo.Record
 	for _, o := range outcomes {
 		if p.there[o.OutcomeID] {

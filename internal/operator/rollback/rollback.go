@@ -4,6 +4,7 @@
 //	select.go   which outcomes, and what depends on them
 //	plan.go     the plan, a file that people read and approve
 //	books.go    what must be done in the books, derived from what they hold now
+//	calls.go    the calls that do it, each of which may be repeated
 //	apply.go    does it, one order at a time, under the order's lease
 //	publish.go  REVERSED outcomes, once each
 //	redrive.go  puts the source records back, for posting anew
