@@ -115,7 +115,7 @@ func (a *attempt) shadowOrder(s *shadowed) error {
 
 // invoiceInBooks is the order's invoice with its lines, by its key or else by its reference number; nil when there's none.
 func (a *attempt) invoiceInBooks(orderID, reference string) (*zohobooks.Invoice, error) {
-	inv, err := a.findInvoice(orderID)
+	inv, err := a.findInvoice(ClaimRef{RoleOrder, orderID}.key())
 	if err != nil || inv != nil {
 		return inv, err
 	}

@@ -128,6 +128,9 @@ func TestShadowComparesWithWhatTheBooksHold(t *testing.T) {
 	if len(out.Shadow.Differences) > 0 || len(out.Shadow.Found) != 1 || out.Shadow.Found[0].Type != "invoice" || !out.Difference.Decimal.IsZero() || !out.Posted.Valid {
 		t.Errorf("the same order: %+v", out)
 	}
+	if out.Calls != 2 { // found by its key, and opened
+		t.Errorf("the same order took %d calls", out.Calls)
+	}
 	pay := w.payment("P1", "O1", "433")
 	if p := w.shadow(w.one(pay)); len(p.Shadow.Differences) > 0 || len(p.Shadow.Found) != 1 || p.Error != nil {
 		t.Errorf("the same payment: %+v %+v", p.Shadow, p.Error)
