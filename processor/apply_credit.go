@@ -72,29 +72,15 @@ func (a *attempt) creditDocument(note *zohobooks.CreditNote) schemas.Document {
 
 // findCredit finds a credit note by its reference; the key in the document decides.
 func (a *attempt) findCredit(reference, key string) (*zohobooks.CreditNote, error) {
-	field := a.tenant.org().Fields.CreditNote.Key
-	var rows []zohobooks.CreditNote
-	if err := a.read(func(ctx context.Context) (err error) {
-		rows, err = a.tenant.books.FindCreditNotesByReference(ctx, reference)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		full := &rows[i]
-		if len(full.LineItems) == 0 || fieldOf(full, field) == "" {
-			if err := a.read(func(ctx context.Context) (err error) {
-				full, err = a.tenant.books.GetCreditNote(ctx, rows[i].CreditNoteID)
-				return err
-			}); err != nil {
-				return nil, err
-			}
-		}
-		if fieldOf(full, field) == key {
-			return full, nil
-		}
-	}
-	return nil, nil
+	books := a.tenant.books
+	return withKey(a, a.tenant.org().Fields.CreditNote.Key, key,
+		func(ctx context.Context) ([]zohobooks.CreditNote, error) {
+			return books.FindCreditNotesByReference(ctx, reference)
+		},
+		func(n *zohobooks.CreditNote) bool { return len(n.LineItems) == 0 },
+		func(ctx context.Context, n *zohobooks.CreditNote) (*zohobooks.CreditNote, error) {
+			return books.GetCreditNote(ctx, n.CreditNoteID)
+		})
 }
 
 // once makes a write that no unique field fences, at most once: what is in doubt is read before it's written again, and

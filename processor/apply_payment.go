@@ -139,29 +139,15 @@ func (a *attempt) excessOf(id string, excess decimal.Decimal) decimal.Decimal {
 
 // findPayment finds this event's payment: Zoho filters payments by reference only, the key in the document decides.
 func (a *attempt) findPayment(reference string) (*zohobooks.Payment, error) {
-	field, key := a.tenant.org().Fields.Payment.Key, a.ref.key()
-	var rows []zohobooks.Payment
-	if err := a.read(func(ctx context.Context) (err error) {
-		rows, err = a.tenant.books.FindPaymentsByReference(ctx, reference)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	for i := range rows {
-		full := &rows[i]
-		if len(full.Invoices) == 0 || fieldOf(full, field) == "" { // a list row shows less than the document
-			if err := a.read(func(ctx context.Context) (err error) {
-				full, err = a.tenant.books.GetPayment(ctx, rows[i].PaymentID)
-				return err
-			}); err != nil {
-				return nil, err
-			}
-		}
-		if fieldOf(full, field) == key {
-			return full, nil
-		}
-	}
-	return nil, nil
+	books := a.tenant.books
+	return withKey(a, a.tenant.org().Fields.Payment.Key, a.ref.key(),
+		func(ctx context.Context) ([]zohobooks.Payment, error) {
+			return books.FindPaymentsByReference(ctx, reference)
+		},
+		func(p *zohobooks.Payment) bool { return len(p.Invoices) == 0 },
+		func(ctx context.Context, p *zohobooks.Payment) (*zohobooks.Payment, error) {
+			return books.GetPayment(ctx, p.PaymentID)
+		})
 }
 
 // refreshed reads the invoices anew and makes the states owe what they owe.

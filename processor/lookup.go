@@ -331,6 +331,36 @@ func whole[T interface{ Field(string) (string, bool) }](
 	return doc, err
 }
 
+// withKey finds the document with this key among the rows of a search; nil when there's none. A row that is less than the
+// document, or does not show the key, is opened.
+func withKey[T any, P interface {
+	*T
+	Field(apiName string) (string, bool)
+}](a *attempt, field, key string, search func(context.Context) ([]T, error), less func(P) bool, open func(context.Context, P) (P, error)) (P, error) {
+	var rows []T
+	if err := a.read(func(ctx context.Context) (err error) {
+		rows, err = search(ctx)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		doc := P(&rows[i])
+		if less(doc) || fieldOf(doc, field) == "" {
+			if err := a.read(func(ctx context.Context) (err error) {
+				doc, err = open(ctx, &rows[i])
+				return err
+			}); err != nil {
+				return nil, err
+			}
+		}
+		if fieldOf(doc, field) == key {
+			return doc, nil
+		}
+	}
+	return nil, nil
+}
+
 // creditFrom rebuilds a credit's state from its note.
 func (a *attempt) creditFrom(n *zohobooks.CreditNote, st *OrderState) CreditState {
 	cr := CreditState{
