@@ -55,6 +55,12 @@ func prepared(t *testing.T) *services {
 			s.environ = append(s.environ, "BOOKSYNC_TOPICS_"+setting+"="+s.topic(topic))
 		}
 	}
+	return s.setUp(t)
+}
+
+// setUp creates the source topics, and lets `setup` make the rest.
+func (s *services) setUp(t *testing.T) *services {
+	t.Helper()
 	testkit.CreateTopics(t, s.kafka.Addrs, 1, nil, s.topic("commerce.orders"), s.topic("commerce.payments"), s.topic("commerce.refunds"))
 	if r := s.run(t, "", "setup", "--apply"); r.code != 0 {
 		t.Fatalf("setup: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)

@@ -36,7 +36,7 @@ func TestPipelineOfTheDocuments(t *testing.T) {
 	d := openDesk(t)
 	dir := t.TempDir()
 	d.must("setup", "--snapshot", filepath.Join(dir, "booksync.setup.json"))
-	stop := d.serve()
+	stop := d.start(t)
 	defer func() { stop() }()
 	self, err := os.Executable()
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -17,55 +16,17 @@ import (
 	"github.com/booksync/booksync/internal/testkit"
 )
 
-// startServicesAnywhere is startServices on the real Kafka where there is one, with topics of the test's own.
-func startServicesAnywhere(t *testing.T) *services {
-	t.Helper()
-	s := startServices(t, true)
-	s.kafka = testkit.Kafka(t)
-	for i, kv := range s.environ {
-		if strings.HasPrefix(kv, "BOOKSYNC_KAFKA_BROKERS=") {
-			s.environ[i] = "BOOKSYNC_KAFKA_BROKERS=" + strings.Join(s.kafka.Addrs, ",")
-		}
-	}
-	for _, topic := range []string{"orders", "payments", "refunds", "outcomes", "audit", "reconciliations"} {
-		s.environ = append(s.environ, "BOOKSYNC_TOPICS_"+strings.ToUpper(topic)+"="+s.named(t, topic))
-	}
-	testkit.CreateTopics(t, s.kafka.Addrs, 1, nil, s.named(t, "orders"), s.named(t, "payments"), s.named(t, "refunds"))
-	if r := s.run(t, "", "setup", "--apply"); r.code != 0 {
-		t.Fatalf("setup: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
-	}
-	return s
-}
-
-func (s *services) named(t *testing.T, name string) string { return t.Name() + "." + name }
-
-// serve runs the service; stop ends it.
-func (s *services) serve(t *testing.T) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan result, 1)
-	go func() {
-		done <- booksyncWith(t, ctx, "", s.environ, "run", "--set", "http.listen=127.0.0.1:0", "--set", "zoho.mark_sent_every=10ms", "--set", "claims.recheck=100ms")
-	}()
-	return func() {
-		cancel()
-		if r := <-done; r.code != 0 {
-			t.Errorf("run: exit %d\n%s", r.code, r.stderr)
-		}
-	}
-}
-
 func TestReconcileAndReportWhileTheServiceRuns(t *testing.T) {
 	t.Parallel()
-	s := startServicesAnywhere(t)
-	stop := s.serve(t)
+	s := prepared(t)
+	stop := s.start(t)
 	defer stop()
 	for kind, event := range map[string]string{"orders": orderJSON, "payments": paymentJSON, "refunds": refundJSON} {
 		if r := s.run(t, event, "produce", kind, "-"); r.code != 0 {
 			t.Fatalf("produce: %+v", r)
 		}
 	}
-	testkit.AwaitCommitted(t, s.kafka.Addrs, s.named(t, "outcomes"), 3, 30*time.Second)
+	testkit.AwaitCommitted(t, s.kafka.Addrs, s.topic("books.outcomes"), 3, 30*time.Second)
 	period := []string{"--period", "2026-03", "--grace", "1ns"}
 	run := func(code int, args ...string) result {
 		t.Helper()
@@ -99,7 +60,7 @@ func TestReconcileAndReportWhileTheServiceRuns(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
-	testkit.AwaitCommitted(t, s.kafka.Addrs, s.named(t, "reconciliations"), 1, 10*time.Second)
+	testkit.AwaitCommitted(t, s.kafka.Addrs, s.topic("books.reconciliations"), 1, 10*time.Second)
 	run(1, "report", "--json")
 	if r := s.run(t, "", "reconcile", "ignore", found.Exceptions[0].ID, "--reason", "agreed", "--actor", "ann"); r.code != 0 {
 		t.Fatalf("ignore: %+v", r)
@@ -111,12 +72,12 @@ func TestReconcileAndReportWhileTheServiceRuns(t *testing.T) {
 
 func TestReconcileRepairsWhatASkippedOffsetLeftOut(t *testing.T) {
 	t.Parallel()
-	s := startServicesAnywhere(t)
+	s := prepared(t)
 	if r := s.run(t, orderJSON, "produce", "orders", "-"); r.code != 0 {
 		t.Fatalf("produce: %+v", r)
 	}
-	s.skip(t, s.named(t, "orders"), 1)
-	stop := s.serve(t)
+	s.skip(t, s.topic("commerce.orders"), 1)
+	stop := s.start(t)
 	defer stop()
 	args := []string{"reconcile", "--period", "2026-03", "--grace", "1ns", "--repair"}
 	if r := s.run(t, "", args...); r.code != 1 || !strings.Contains(r.stdout, "--repair: produce the record") {
@@ -128,11 +89,11 @@ func TestReconcileRepairsWhatASkippedOffsetLeftOut(t *testing.T) {
 	if r := s.run(t, "", append(args, "--apply", "--reason", "left out")...); r.code != 0 || !strings.Contains(r.stderr, "1 exception repaired") {
 		t.Fatalf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
 	}
-	testkit.AwaitCommitted(t, s.kafka.Addrs, s.named(t, "outcomes"), 1, 30*time.Second)
+	testkit.AwaitCommitted(t, s.kafka.Addrs, s.topic("books.outcomes"), 1, 30*time.Second)
 	if r := s.run(t, "", args...); r.code != 0 {
 		t.Errorf("afterwards: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
 	}
-	if n := len(testkit.ReadCommitted(t, s.kafka.Addrs, s.named(t, "audit"))); n != 1 {
+	if n := len(testkit.ReadCommitted(t, s.kafka.Addrs, s.topic("books.audit"))); n != 1 {
 		t.Errorf("%d audit entries", n)
 	}
 }
@@ -186,7 +147,7 @@ func dec(t *testing.T, s string) decimal.Decimal {
 func TestReconcileAgreesBeforeAfterAndBeyondARollback(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.serve()
+	stop := d.start(t)
 	defer func() { stop() }()
 	agrees := func(when string, want ...string) {
 		t.Helper()

@@ -28,17 +28,19 @@ type desk struct {
 	codec *schemas.Codec
 }
 
+// openDesk opens one on the real Kafka where the environment names it.
 func openDesk(t *testing.T) *desk {
 	t.Helper()
-	s := startServices(t, true)
-	testkit.CreateTopics(t, s.kafka.Addrs, 1, nil, "commerce.orders", "commerce.payments", "commerce.refunds")
-	d := &desk{services: s, t: t}
-	d.must("setup", "--apply")
-	var err error
-	if d.codec, err = schemas.NewCodec(); err != nil {
+	return deskOf(t, prepared(t))
+}
+
+func deskOf(t *testing.T, s *services) *desk {
+	t.Helper()
+	codec, err := schemas.NewCodec()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return &desk{services: s, t: t, codec: codec}
 }
 
 // must runs a command that must succeed, and answers what it printed.
@@ -58,27 +60,11 @@ func (d *desk) produce(kind string, events ...string) {
 	}
 }
 
-// serve runs the service until the returned function is called.
-func (d *desk) serve() (stop func()) {
-	d.t.Helper()
-	ctx, cancel := context.WithCancel(d.t.Context())
-	done := make(chan result, 1)
-	go func() {
-		done <- booksyncWith(d.t, ctx, "", d.environ, "run", "--set", "http.listen=", "--set", "zoho.mark_sent_every=10ms", "--set", "claims.recheck=100ms")
-	}()
-	return func() {
-		cancel()
-		if r := <-done; r.code != 0 {
-			d.t.Errorf("run: exit %d\n%s", r.code, r.stderr)
-		}
-	}
-}
-
 // outcomes waits for n outcomes and answers all that are there, as "STATUS workflow id", in order.
 func (d *desk) outcomes(n int) []string {
 	d.t.Helper()
 	var got []string
-	for _, rec := range testkit.AwaitCommitted(d.t, d.kafka.Addrs, "books.outcomes", n, 30*time.Second) {
+	for _, rec := range testkit.AwaitCommitted(d.t, d.kafka.Addrs, d.topic("books.outcomes"), n, 30*time.Second) {
 		o, _, err := d.codec.DecodeOutcome(d.t.Context(), rec.Value, rec.Headers)
 		if err != nil {
 			d.t.Fatal(err)
@@ -120,7 +106,7 @@ func (d *desk) ledger() (living []string, accounts map[string]string) {
 func TestRollbackTakesBackWhatWasPostedAndLetsItBePostedAnew(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.serve()
+	stop := d.start(t)
 	defer func() { stop() }()
 	d.produce("orders", orderJSON)
 	d.outcomes(1)
@@ -190,7 +176,7 @@ func TestRollbackTakesBackWhatWasPostedAndLetsItBePostedAnew(t *testing.T) {
 func TestRollbackOfARefundLeavesOrderAndPayment(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.serve()
+	stop := d.start(t)
 	defer func() { stop() }()
 	d.produce("orders", orderJSON)
 	d.outcomes(1)
@@ -214,7 +200,7 @@ func TestRollbackOfARefundLeavesOrderAndPayment(t *testing.T) {
 func TestRollbackLeavesWhatPeopleHaveTouched(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.serve()
+	stop := d.start(t)
 	d.produce("orders", orderJSON, strings.NewReplacer(`"O1"`, `"O2"`, `"1001"`, `"1002"`, `"e1"`, `"e9"`).Replace(orderJSON))
 	d.outcomes(2)
 	stop()
@@ -240,7 +226,7 @@ func TestRollbackLeavesWhatPeopleHaveTouched(t *testing.T) {
 func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.serve()
+	stop := d.start(t)
 	d.produce("orders", orderJSON)
 	d.outcomes(1)
 	d.produce("payments", paymentJSON)
@@ -304,8 +290,8 @@ func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 
 func TestRollbackPublishesOnceWhenTheTransactionFailed(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t)
-	stop := d.serve()
+	d := deskOf(t, startServices(t, true).setUp(t)) // on kfake, which can be told to fail
+	stop := d.start(t)
 	d.produce("orders", orderJSON)
 	d.outcomes(1)
 	stop()

@@ -16,7 +16,7 @@ import (
 func TestVerifyGoesTheWholeWayAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.serve()
+	stop := d.start(t)
 	defer func() { stop() }()
 	r := d.run(t, "", "verify", "--organization", "demo", "--json")
 	if r.code != 0 {
@@ -65,7 +65,7 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	if r := d.run(t, "", "verify", "--organization", "demo", "--order", wrong); r.code != 2 || !strings.Contains(r.stderr, "would be rejected") {
 		t.Errorf("an order that does not add up: exit %d\n%s", r.code, r.stderr)
 	}
-	stop := d.serve()
+	stop := d.start(t)
 	defer func() { stop() }()
 	d.outcomes(1) // the canary that nobody worked on before
 	if err := d.sim.Inject(simulator.Fault{Kind: simulator.FaultCents, Method: "POST", Path: "/invoices"}); err != nil {
