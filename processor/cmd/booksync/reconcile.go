@@ -123,12 +123,8 @@ func (c *cli) reconcile(ctx context.Context, cmd *cobra.Command, o *reconcileOpt
 		return c.printJSON(planned)
 	case errors.Is(err, errPlanned):
 		return c.sayCalls(c.stdout, planned)
-	case errors.Is(err, reconcile.ErrWindow):
-		return usage(cmd, err.Error())
-	case errors.Is(err, reconcile.ErrTooExpensive), errors.Is(err, reconcile.ErrTooMany):
-		return failed("%w", err)
 	case err != nil:
-		return unavailable(err)
+		return notCompared(cmd, err)
 	}
 	if err := c.writeResult(result, o); err != nil {
 		return err
@@ -248,4 +244,15 @@ func (c *cli) repair(ctx context.Context, d *bench, o *reconcileOptions, r *reco
 	}
 	_, _ = fmt.Fprintf(c.stderr, "%s repaired; reconcile again once they are settled\n", plural(acted, "exception"))
 	return nil
+}
+
+// notCompared says what kept events and books from being compared.
+func notCompared(cmd *cobra.Command, err error) error {
+	switch {
+	case errors.Is(err, reconcile.ErrWindow):
+		return usage(cmd, err.Error())
+	case errors.Is(err, reconcile.ErrTooExpensive), errors.Is(err, reconcile.ErrTooMany):
+		return failed("%w", err)
+	}
+	return unavailable(err)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -61,13 +60,8 @@ func (c *cli) report(ctx context.Context, cmd *cobra.Command, o *reportOptions) 
 		},
 	})
 	stages.finish()
-	switch {
-	case errors.Is(err, reconcile.ErrWindow):
-		return usage(cmd, err.Error())
-	case errors.Is(err, reconcile.ErrTooExpensive), errors.Is(err, reconcile.ErrTooMany):
-		return failed("%w", err)
-	case err != nil:
-		return unavailable(err)
+	if err != nil {
+		return notCompared(cmd, err)
 	}
 	if err := writeFile(o.csv, r.WriteCSV); err != nil {
 		return err

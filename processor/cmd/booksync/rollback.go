@@ -210,6 +210,18 @@ func (c *cli) printPlan(p *rollback.Plan, file string) error {
 	return nil
 }
 
+// plan reads the plan that a command is to act on.
+func (o *operation) plan(cmd *cobra.Command, file string) (*rollback.Plan, error) {
+	if err := o.needReason(cmd); err != nil {
+		return nil, err
+	}
+	plan, err := rollback.Read(file)
+	if err != nil {
+		return nil, &exitError{code: codeUsage, err: err}
+	}
+	return plan, nil
+}
+
 func (c *cli) rollbackApplyCommand() *cobra.Command {
 	var o operation
 	cmd := &cobra.Command{
@@ -227,12 +239,9 @@ Without --apply it shows what the plan says. Exit code 1 if an order could not b
   booksync rollback apply wrong-tax.json --apply --reason "wrong tax mapping, incident 4711"`,
 		Args: args(1),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			if err := o.needReason(cmd); err != nil {
-				return err
-			}
-			plan, err := rollback.Read(a[0])
+			plan, err := o.plan(cmd, a[0])
 			if err != nil {
-				return &exitError{code: codeUsage, err: err}
+				return err
 			}
 			if !o.apply {
 				if o.asJSON {
@@ -333,12 +342,9 @@ the mapping in force then. Without --apply it only counts them.`,
 		Example: `  booksync rollback redrive wrong-tax.json --apply --reason "mapping mended"`,
 		Args:    args(1),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			if err := o.needReason(cmd); err != nil {
-				return err
-			}
-			plan, err := rollback.Read(a[0])
+			plan, err := o.plan(cmd, a[0])
 			if err != nil {
-				return &exitError{code: codeUsage, err: err}
+				return err
 			}
 			cfg, err := c.load(config.NeedAll)
 			if err != nil {
