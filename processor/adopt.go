@@ -45,10 +45,14 @@ func (a *attempt) sameContent(originValue string) bool {
 // claim holds.
 func (a *attempt) isOurs(originValue string) bool {
 	o, ok := parseOrigin(originValue)
-	if older := a.prog.Fingerprint; ok && older != "" && o.Fingerprint == older && o.Coordinates == a.prog.Origin {
-		return true
+	switch {
+	case !ok:
+		return false
+	case o.Fingerprint == a.fingerprint:
+		return o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin && a.prog.Inherited
 	}
-	return ok && o.Fingerprint == a.fingerprint && (o.Coordinates == a.event.origin || o.Coordinates == a.prog.Origin && a.prog.Inherited)
+	// Of other content: an earlier revision that was given up in doubt, which this one finishes first.
+	return a.prog.Fingerprint != "" && o.Fingerprint == a.prog.Fingerprint && o.Coordinates == a.prog.Origin
 }
 
 // inherit says whose steps the claim holds. Those of a record that was given up are gone on with in its place. Those of any
