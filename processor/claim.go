@@ -268,10 +268,8 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 		case order.State == "done" && orderStateOf(order).Cancelled && e.State == "done": // by an earlier revision
 			return &ending{duplicate: duplicateSame}
 		}
-		if order.State == "sending" { // the order itself is in doubt: its record resolves that
-			end := a.parkFor(parkDependency, time.Second)
-			end.park.Keys = []string{ClaimRef{RoleOrder, a.orderID}.WakeKey(a.Organization)}
-			return end
+		if order.State == "sending" && !a.orphaned(order) { // the order itself is in doubt: its record resolves that
+			return a.parkFor(parkDependency, time.Second) // without a key: giving the order's lease back would wake this very record
 		}
 		return nil
 	}
@@ -284,6 +282,12 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 			"send a new order instead", a.orderID, a.revision, e.Revision)}
 	}
 	return nil
+}
+
+// orphaned says whether a write in doubt has nobody who will resolve it: Redis lost its last writes since, and with them
+// perhaps that the record was settled. What the write did, if anything, is in the books by now.
+func (a *attempt) orphaned(e ClaimEntry) bool {
+	return a.epoch.Loss && e.Since.Before(a.epoch.Since) && a.p.clock.Now().After(e.Since.Add(a.p.cfg.WriteHorizon))
 }
 
 // behindPending makes a refund wait for the payments of its order that were announced before it was first seen.
