@@ -303,8 +303,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	return res
 }
 
-// readDelay is how much later than a commit the reader sees its outcomes, which are published by the same transaction.
-const readDelay = 100 * time.Millisecond
+// readDelay is how much later than a commit the reader may see its outcomes, which are published by the same transaction: the
+// timeout of a transaction that another replica has left open in front of them, and the broker's look for it.
+const readDelay = 21 * time.Second
 
 // watchCommits looks at what the group has committed whenever somebody has ended a transaction or committed without one. When
 // the pause is over, everything that could be done about it at that moment is done.

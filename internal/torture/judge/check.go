@@ -111,7 +111,7 @@ func (c *checker) verdicts() {
 func describe(outs []Outcome) string {
 	s := ""
 	for _, o := range outs {
-		s += fmt.Sprintf(" %s at %s", o.Status, clock(o.Seen))
+		s += fmt.Sprintf(" %s, written at %s, seen at %s;", o.Status, clock(o.Written), clock(o.Seen))
 	}
 	return s
 }
