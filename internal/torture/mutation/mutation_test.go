@@ -16,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/yuin/gopher-lua/parse"
+	lua "github.com/yuin/gopher-lua/parse"
 )
 
 // TestPatchesFit: every patch changes lines that the code has exactly once, and what comes out is formatted and compiles: a mistake
@@ -43,7 +43,7 @@ func TestPatchesFit(t *testing.T) {
 				}
 				changed[dir][name] = text
 			case ".lua":
-				if _, err := parse.Parse(bytes.NewReader(text), path); err != nil {
+				if _, err := lua.Parse(bytes.NewReader(text), path); err != nil {
 					t.Errorf("%s: %v", m.name, err)
 				}
 			default:
