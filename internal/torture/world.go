@@ -32,6 +32,7 @@ const (
 	deadline     = 7 * time.Minute
 	writeHorizon = 5 * time.Minute
 	lease        = time.Minute
+	idle         = 30 * time.Second // between two looks at what did not change
 )
 
 // begin is when every simulation begins.
