@@ -330,7 +330,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	producing := make(chan error, 1)
 	go func() { producing <- x.sender.Run(ctx) }()
 	patience := x.plan.patience()
-	over := func() bool { return x.sender.Done() || len(producing) > 0 && !x.sender.Sent() || interrupt.Err() != nil }
+	over := func() bool {
+		return x.sender.Done() || len(producing) > 0 && !x.sender.Sent() || interrupt.Err() != nil
+	}
 	if !until(ctx, patience, over) {
 		x.history.add("not every record has a verdict after %s", patience)
 	}
