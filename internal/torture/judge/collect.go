@@ -123,7 +123,7 @@ func (c *Collector) Evidence(ctx context.Context) (*Evidence, error) {
 	if err := c.Look(ctx); err != nil {
 		return nil, err
 	}
-	e := &Evidence{DeadLetters: map[tale.Place][]DeadLetter{}, Committed: map[Partition]int64{}, Ends: map[Partition]int64{}}
+	e := &Evidence{Group: c.Group, DeadLetters: map[tale.Place][]DeadLetter{}, Committed: map[Partition]int64{}, Ends: map[Partition]int64{}}
 	c.mu.Lock()
 	e.Outcomes, e.Commits = maps.Clone(c.outcomes), append([]Commit{}, c.commits...)
 	for p, last := range c.last {

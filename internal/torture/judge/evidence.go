@@ -35,6 +35,10 @@ type Evidence struct {
 	// Delay is how much later than a commit its outcomes may be seen: by how much the reader of the outcomes lags.
 	Delay time.Duration
 
+	// Group is the consumer group's name; "" leaves the ids of outcomes unjudged.
+	Group string
+	// Edited are the notes that a person wrote into invoices, by order.
+	Edited map[string]string
 	// Ledger and Calls are the simulator's.
 	Ledger simulator.Ledger
 	Calls  simulator.Calls
