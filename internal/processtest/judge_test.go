@@ -17,6 +17,7 @@ type judge struct {
 	seen   *seen
 	ledger simulator.Ledger
 	calls  simulator.Calls
+	terms  terms
 
 	duplicates, losses, repeated int
 }
@@ -209,8 +210,8 @@ func (j *judge) account(id string, doc simulator.LedgerDocument, gateway string)
 // limits: never more calls in any 60 s, and never more at the same time, than the organisation may make.
 func (j *judge) limits() {
 	c := j.calls
-	if c.LargestMinute > perMinute || c.LargestInFlight > concurrency || c.Refused > 0 {
-		j.t.Errorf("%d calls within 60 s of %d allowed, %d in flight of %d, %d refused", c.LargestMinute, perMinute, c.LargestInFlight, concurrency, c.Refused)
+	if c.LargestMinute > j.terms.perMinute || c.LargestInFlight > j.terms.concurrency || c.Refused > 0 {
+		j.t.Errorf("%d calls within 60 s of %d allowed, %d in flight of %d, %d refused", c.LargestMinute, j.terms.perMinute, c.LargestInFlight, j.terms.concurrency, c.Refused)
 	}
 }
 
@@ -222,6 +223,6 @@ func (j *judge) report(working, whole time.Duration, kills int) {
 	}
 	j.t.Logf("%d records, %d kills, %v from the last record produced to the last outcome, %v in all", len(j.seen.Sources), kills, working.Round(time.Second), whole.Round(time.Second))
 	j.t.Logf("outcomes %v, dead letters %d; duplicate documents %d, losses %d, repeated outcomes %d", status, len(j.seen.DeadLetters), j.duplicates, j.losses, j.repeated)
-	j.t.Logf("calls %d, at most %d in 60 s of %d, at most %d in flight of %d, refused %d: %s", j.calls.Total, j.calls.LargestMinute, perMinute, j.calls.LargestInFlight,
-		concurrency, j.calls.Refused, fmt.Sprint(j.calls.ByResource))
+	j.t.Logf("calls %d, at most %d in 60 s of %d, at most %d in flight of %d, refused %d: %s", j.calls.Total, j.calls.LargestMinute, j.terms.perMinute, j.calls.LargestInFlight,
+		j.terms.concurrency, j.calls.Refused, fmt.Sprint(j.calls.ByResource))
 }

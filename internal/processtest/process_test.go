@@ -17,6 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Environment of this test, beside that of testkit.
 const (
 	envLong   = "BOOKSYNC_TEST_LONG"   // 1: the long variants
+	envSoak   = "BOOKSYNC_TEST_SOAK"   // how long the soak lasts, such as 1h; default a minute and a half
 	envSeed   = "BOOKSYNC_TEST_SEED"   // a number; default 7
 	envPython = "BOOKSYNC_TEST_PYTHON" // a Python with confluent-kafka and fastavro; default python3
 	envCI     = "CI"                   // set: missing tools are a failure
@@ -74,7 +75,7 @@ const patience = 150 * time.Second
 
 func (tr trial) run(t *testing.T, tools tools, binary string, seed int64) {
 	begin := time.Now()
-	w := newWorld(t, tools, binary, seed)
+	w := newWorld(t, tools, binary, seed, usual())
 	if tr.faults {
 		w.injectFaults(t)
 	}
@@ -96,7 +97,7 @@ func (tr trial) run(t *testing.T, tools tools, binary string, seed int64) {
 	w.until(t, "a verdict for every record", func() bool { return watch.distinct() >= len(want.Records) }, watch)
 	finished := time.Now()
 	w.stopAll(t) // drains, and commits everything
-	j := judge{t: t, want: want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t)}
+	j := judge{t: t, want: want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t), terms: w.terms}
 	j.records()
 	j.books()
 	j.limits()

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,12 +37,21 @@ const (
 	searchLag      = 300 * time.Millisecond // shorter than settleDelay
 	faultDelay     = 7 * time.Second        // what a start, which asks Zoho first, and a look-up may lose to faults
 	deadline       = 5 * time.Second        // of a payment whose order never comes
-	latency        = 150 * time.Millisecond // of the simulator's answers, at least
-	jitter         = 250 * time.Millisecond // and what is added at most
-	perMinute      = 1500
-	concurrency    = 10
 	partitions     = 4
 )
+
+// terms are what the simulated Zoho grants, and settings of booksync that differ from those of [world.configure].
+type terms struct {
+	perMinute, perDay, concurrency int // calls; perDay negative: no limit
+	latency, jitter                time.Duration
+	settings                       map[string]string // by the name of the variable, without BOOKSYNC_
+	system                         []string          // further variables of `run`, not booksync's own
+}
+
+// usual are the terms of the runs with kills.
+func usual() terms {
+	return terms{perMinute: 1500, perDay: -1, concurrency: 10, latency: 150 * time.Millisecond, jitter: 250 * time.Millisecond}
+}
 
 // build makes the binary.
 func build(t *testing.T) string {
@@ -57,6 +67,7 @@ func build(t *testing.T) string {
 
 // world is one run's services, topics and processes.
 type world struct {
+	terms
 	tools           tools
 	binary, schemas string
 	dir             string // logs and configuration
@@ -74,16 +85,17 @@ type world struct {
 
 // process is one life of a `run`.
 type process struct {
-	cmd  *exec.Cmd
-	log  string
-	done chan struct{}
-	err  error // valid when done is closed
+	cmd   *exec.Cmd
+	log   string
+	began int64 // where this life begins in the log
+	done  chan struct{}
+	err   error // valid when done is closed
 }
 
-func newWorld(t *testing.T, tools tools, binary string, seed int64) *world {
+func newWorld(t *testing.T, tools tools, binary string, seed int64, terms terms) *world {
 	t.Helper()
 	w := &world{
-		tools: tools, binary: binary, schemas: filepath.Join(testkit.Root(t), "schemas"), dir: t.TempDir(),
+		terms: terms, tools: tools, binary: binary, schemas: filepath.Join(testkit.Root(t), "schemas"), dir: t.TempDir(),
 		broker: testkit.RealKafka(t).Addrs[0], redis: testkit.OwnRedis(t), processes: map[int]*process{},
 		orders: testkit.Name(t, "pt.orders"), payments: testkit.Name(t, "pt.payments"), refunds: testkit.Name(t, "pt.refunds"),
 		outcomes: testkit.Name(t, "pt.outcomes"), group: testkit.Name(t, "pt"),
@@ -100,8 +112,8 @@ func newWorld(t *testing.T, tools tools, binary string, seed int64) *world {
 // startSimulator starts `booksync simulator` on a port of the system's choice.
 func (w *world) startSimulator(t *testing.T, seed int64) {
 	t.Helper()
-	cmd := exec.Command(w.binary, "simulator", "--listen", "127.0.0.1:0", "--latency", latency.String(), "--jitter", jitter.String(),
-		"--per-minute", strconv.Itoa(perMinute), "--per-day", "-1", "--concurrency", strconv.Itoa(concurrency), "--seed", strconv.FormatInt(seed, 10))
+	cmd := exec.Command(w.binary, "simulator", "--listen", "127.0.0.1:0", "--latency", w.latency.String(), "--jitter", w.jitter.String(),
+		"--per-minute", strconv.Itoa(w.perMinute), "--per-day", strconv.Itoa(w.perDay), "--concurrency", strconv.Itoa(w.concurrency), "--seed", strconv.FormatInt(seed, 10))
 	cmd.Env = systemEnviron()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -148,8 +160,7 @@ func (w *world) configure(t *testing.T) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.environ = systemEnviron()
-	for name, value := range map[string]string{
+	settings := map[string]string{
 		"CONFIG":        file,
 		"KAFKA_BROKERS": w.broker, "KAFKA_GROUP": w.group, "KAFKA_SESSION_TIMEOUT": sessionTimeout.String(),
 		"TOPICS_ORDERS": w.orders, "TOPICS_PAYMENTS": w.payments, "TOPICS_REFUNDS": w.refunds, "TOPICS_OUTCOMES": w.outcomes,
@@ -157,11 +168,14 @@ func (w *world) configure(t *testing.T) {
 		"REDIS_ADDRESSES": w.redis.Addr, "REDIS_TOKEN_KEY": base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)),
 		"CLAIMS_LEASE": lease.String(), "CLAIMS_RECHECK": "1s",
 		"ZOHO_TIMEOUT": callTimeout.String(), "ZOHO_SETTLE_DELAY": settleDelay.String(), "ZOHO_WRITE_HORIZON": writeHorizon.String(),
-		"ZOHO_CALLS_PER_MINUTE": strconv.Itoa(perMinute), "ZOHO_CONCURRENCY": strconv.Itoa(concurrency),
+		"ZOHO_CALLS_PER_MINUTE": strconv.Itoa(w.perMinute), "ZOHO_CONCURRENCY": strconv.Itoa(w.concurrency),
 		"ZOHO_PAUSE": "1s", "ZOHO_BACK_OFF": "200ms", "ZOHO_BACK_OFF_LIMIT": "2s", "ZOHO_MARK_SENT_EVERY": "500ms",
 		"ORGANIZATIONS_DEMO_DEPENDENCY_DEADLINE": deadline.String(),
 		"HTTP_LISTEN":                            "127.0.0.1:0",
-	} {
+	}
+	maps.Copy(settings, w.settings)
+	w.environ = append(systemEnviron(), w.system...)
+	for name, value := range settings {
 		w.environ = append(w.environ, "BOOKSYNC_"+name+"="+value)
 	}
 }
@@ -221,7 +235,7 @@ func (w *world) inFlight(t *testing.T) int {
 
 func (w *world) ask(t *testing.T, method, path string, body []byte, into any) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, w.simulator+path, bytes.NewReader(body))
 	if err != nil {
@@ -257,6 +271,9 @@ func (w *world) start(t *testing.T, n int) {
 		t.Fatal(err)
 	}
 	defer out.Close()
+	if p.began, err = out.Seek(0, io.SeekEnd); err != nil {
+		t.Fatal(err)
+	}
 	p.cmd = exec.Command(w.binary, "run")
 	p.cmd.Stderr, p.cmd.Stdout = out, out
 	p.cmd.Env = append(w.environ[:len(w.environ):len(w.environ)],
@@ -329,14 +346,48 @@ func (w *world) stopAll(t *testing.T) {
 func (w *world) until(t *testing.T, what string, cond func() bool, seen *watcher) {
 	t.Helper()
 	testkit.Until(t, patience, what, func() bool {
-		for n, p := range w.processes {
-			if p.ended() {
-				t.Fatalf("process %d ended by itself: %v\n%s", n, p.err, tail(p.log))
-			}
-		}
-		if err := seen.failed(); err != nil {
-			t.Fatal(err)
-		}
+		w.check(t, seen)
 		return cond()
 	})
+}
+
+// check fails the test when a process ended that should run, or outcomes are read no more.
+func (w *world) check(t *testing.T, seen *watcher) {
+	t.Helper()
+	for n, p := range w.processes {
+		if p.ended() {
+			t.Fatalf("process %d ended by itself: %v\n%s", n, p.err, tail(p.log))
+		}
+	}
+	if err := seen.failed(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is the last line of the n-th process's log, in its present life, whose message is the one given; nil: there is none.
+func (w *world) said(t *testing.T, n int, message string) map[string]any {
+	t.Helper()
+	p := w.processes[n]
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found map[string]any
+	for line := range bytes.Lines(text[p.began:]) {
+		var entry map[string]any
+		if json.Unmarshal(line, &entry) == nil && entry["msg"] == message {
+			found = entry
+		}
+	}
+	return found
+}
+
+// address is where the n-th process serves its metrics.
+func (w *world) address(t *testing.T, n int) string {
+	t.Helper()
+	address, ok := w.said(t, n, "serving health and metrics")["address"].(string)
+	if !ok {
+		t.Fatalf("process %d does not say where it serves its metrics", n)
+	}
+	return address
 }

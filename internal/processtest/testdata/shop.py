@@ -4,7 +4,7 @@ from a seed, encodes them with fastavro (Avro single-object encoding) and says w
     shop.py --seed 7 --orders 300 --schemas DIR --out DIR --chunks 8 --key-end TEXT --value-end TEXT
 
 writes to DIR
-    NN.<topic>      records for `kcat -P -K KEY_END -D VALUE_END -l FILE`, in the order of the names
+    NNNNN.<topic>     records for `kcat -P -K KEY_END -D VALUE_END -l FILE`, in the order of the names
     expected.json   every record with its verdict, every document, and the accounts, by arithmetic of this script alone
 
 The company is the one of `booksync simulator`; all amounts are US dollars.
@@ -54,8 +54,9 @@ class Encoder:
 
 
 class Shop:
-    def __init__(self, seed, encoder):
+    def __init__(self, seed, customers, encoder):
         self.r = random.Random(seed)
+        self.customers = customers
         self.encoder = encoder
         self.records = []  # (place, number, topic, key, value, expectation)
         self.books = {"orders": {}, "payments": {}, "refunds": {}}
@@ -111,7 +112,7 @@ class Shop:
 
     def order(self, i):
         at = START + timedelta(minutes=11 * i)
-        c = self.r.randrange(60)
+        c = self.r.randrange(self.customers)
         lines = []
         for n in range(1 + self.r.randrange(4)):
             price, quantity = Decimal(199 + self.r.randrange(20000)) / 100, Decimal(1 + self.r.randrange(3))
@@ -202,12 +203,13 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--seed", type=int, required=True)
     p.add_argument("--orders", type=int, required=True)
+    p.add_argument("--customers", type=int, default=60)
     p.add_argument("--chunks", type=int, required=True)
     for name in ["schemas", "out", "key-end", "value-end"]:
         p.add_argument("--" + name, required=True)
     o = p.parse_args()
 
-    shop = Shop(o.seed, Encoder(o.schemas))
+    shop = Shop(o.seed, o.customers, Encoder(o.schemas))
     for i in range(o.orders):
         shop.story(i)
     shop.orphan(o.orders // 2)
@@ -222,7 +224,7 @@ def main():
             if any(r.count(key_end) != 1 or value_end in r for r in mine):
                 raise SystemExit("a record holds a delimiter: choose others")
             if mine:
-                with open(os.path.join(o.out, f"{n // size:02d}{at}.{topic}"), "wb") as f:
+                with open(os.path.join(o.out, f"{n // size:04d}{at}.{topic}"), "wb") as f:
                     f.write(value_end.join(mine))
     with open(os.path.join(o.out, "expected.json"), "w", encoding="utf-8") as f:
         json.dump({"records": [r[5] for r in records], "books": shop.books, "accounts": shop.accounts}, f, default=str)
