@@ -91,6 +91,7 @@ func (tr trial) run(t *testing.T, tools tools, binary string, seed int64) {
 		if n+1 == tr.emptyRedisAfter {
 			w.redis.Kill(t)
 			w.redis.Start(t)
+			k.emptied = time.Now()
 			t.Log("Redis was killed and is back, empty")
 		}
 	}

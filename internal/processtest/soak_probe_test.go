@@ -1,12 +1,9 @@
 package processtest
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -205,25 +202,15 @@ func rss(t *testing.T, pid int) float64 {
 	return 0
 }
 
-// metric reads one metric without labels at the n-th process's /metrics.
+// metric reads one metric without labels of its own at the n-th process.
 func (w *world) metric(t *testing.T, n int, name string) float64 {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.address(t, n)+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Close = true
-	resp, err := http.DefaultClient.Do(req)
+	text, err := w.get(t, n, "/metrics")
 	if err != nil {
 		t.Fatalf("asking process %d for its metrics: %v", n, err)
 	}
-	defer resp.Body.Close()
-	defer func() { _, _ = io.Copy(io.Discard, resp.Body) }()
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) == 2 && (fields[0] == name || strings.HasPrefix(fields[0], name+"{")) {
+	for line := range strings.Lines(text) {
+		if fields := strings.Fields(line); len(fields) == 2 && (fields[0] == name || strings.HasPrefix(fields[0], name+"{")) {
 			value, err := strconv.ParseFloat(fields[1], 64)
 			if err != nil {
 				t.Fatal(err)

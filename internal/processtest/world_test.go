@@ -37,6 +37,7 @@ const (
 	searchLag      = 300 * time.Millisecond // shorter than settleDelay
 	faultDelay     = 7 * time.Second        // what a start, which asks Zoho first, and a look-up may lose to faults
 	deadline       = 5 * time.Second        // of a payment whose order never comes
+	budgetWindow   = 61 * time.Second       // zoho.window: what was not counted may have left in that time
 	partitions     = 4
 )
 
@@ -345,9 +346,16 @@ func (w *world) stopAll(t *testing.T) {
 // until waits for cond. It fails the test when a process ended that should run, or outcomes are read no more.
 func (w *world) until(t *testing.T, what string, cond func() bool, seen *watcher) {
 	t.Helper()
+	came := false
+	defer func() {
+		if !came {
+			w.describe(t, seen)
+		}
+	}()
 	testkit.Until(t, patience, what, func() bool {
 		w.check(t, seen)
-		return cond()
+		came = cond()
+		return came
 	})
 }
 
@@ -362,32 +370,4 @@ func (w *world) check(t *testing.T, seen *watcher) {
 	if err := seen.failed(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// said is the last line of the n-th process's log, in its present life, whose message is the one given; nil: there is none.
-func (w *world) said(t *testing.T, n int, message string) map[string]any {
-	t.Helper()
-	p := w.processes[n]
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found map[string]any
-	for line := range bytes.Lines(text[p.began:]) {
-		var entry map[string]any
-		if json.Unmarshal(line, &entry) == nil && entry["msg"] == message {
-			found = entry
-		}
-	}
-	return found
-}
-
-// address is where the n-th process serves its metrics.
-func (w *world) address(t *testing.T, n int) string {
-	t.Helper()
-	address, ok := w.said(t, n, "serving health and metrics")["address"].(string)
-	if !ok {
-		t.Fatalf("process %d does not say where it serves its metrics", n)
-	}
-	return address
 }
