@@ -102,6 +102,9 @@ func (p *plan) String() string {
 	return b.String()
 }
 
+// maxSkew is by how much a replica's clock is wrong at most.
+const maxSkew = 1500 * time.Millisecond
+
 // planner draws a plan; equal seeds give equal plans.
 type planner struct {
 	*plan
@@ -154,7 +157,7 @@ func draw(seed int64) *plan {
 	p.skews = make([]time.Duration, p.replicas+1)
 	if p.r.IntN(4) == 0 {
 		for i := range p.skews {
-			p.skews[i] = time.Duration(p.between(-1500, 1500)) * time.Millisecond
+			p.skews[i] = time.Duration(p.between(-int(maxSkew/time.Millisecond), int(maxSkew/time.Millisecond))) * time.Millisecond
 		}
 	}
 	kinds := []func(){

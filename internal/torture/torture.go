@@ -3,12 +3,12 @@
 // seconds. A seed decides the events and the schedule of faults; each fault is bound to the n-th operation of a kind. In
 // the end a checker with arithmetic of its own holds the history against the promises.
 //
-//	events.go        the tale of a seed: what producers send
+//	tale             the tale of a seed: what producers send
 //	plan.go          the faults of a seed
 //	world.go         the services; network.go, pipe.go, wire.go how replicas reach them
 //	replica.go       processes that live and die
 //	run.go           one simulation
-//	check.go         the promises; check_books.go the money
+//	judge            the checker: the promises, the money
 //	torture.go       many seeds
 package torture
 
@@ -117,7 +117,7 @@ func Seed(seed int64, o Options) (res *Result) {
 	defer func() {
 		if p := recover(); p != nil { // the bubble is deadlocked: something waits for ever
 			res = &Result{Seed: seed}
-			res.problem("nothing waits for ever", "%v", p)
+			res.Problem("nothing waits for ever", "%v", p)
 		}
 	}()
 	began := time.Now()
