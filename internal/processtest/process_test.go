@@ -16,11 +16,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Environment of this test, beside that of testkit.
 const (
-	envLong   = "BOOKSYNC_TEST_LONG"   // 1: the long variants
-	envSoak   = "BOOKSYNC_TEST_SOAK"   // how long the soak lasts, such as 1h; default a minute and a half
-	envSeed   = "BOOKSYNC_TEST_SEED"   // a number; default 7
-	envPython = "BOOKSYNC_TEST_PYTHON" // a Python with confluent-kafka and fastavro; default python3
-	envCI     = "CI"                   // set: missing tools are a failure
+	envDetours = "BOOKSYNC_TEST_KAFKA_DETOURS" // ports of the broker's listeners for proxies
+	envLong    = "BOOKSYNC_TEST_LONG"          // 1: the long variants
+	envSoak    = "BOOKSYNC_TEST_SOAK"          // how long the soak lasts, such as 1h; default a minute and a half
+	envSeed    = "BOOKSYNC_TEST_SEED"          // a number; default 7
+	envPython  = "BOOKSYNC_TEST_PYTHON"        // a Python with confluent-kafka and fastavro; default python3
+	envCI      = "CI"                          // set: missing tools are a failure
 )
 
 // trial is one variant of the test.
@@ -98,7 +99,7 @@ func (tr trial) run(t *testing.T, tools tools, binary string, seed int64) {
 	w.until(t, "a verdict for every record", func() bool { return watch.distinct() >= len(want.Records) }, watch)
 	finished := time.Now()
 	w.stopAll(t) // drains, and commits everything
-	j := judge{t: t, want: want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t), terms: w.terms}
+	j := judgement{t: t, want: want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t), terms: w.terms}
 	j.records()
 	j.books()
 	j.limits()

@@ -73,7 +73,7 @@ func TestSoak(t *testing.T) {
 	w.stopAll(t)
 
 	probe.judge(t, long)
-	j := judge{t: t, want: s.want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t), terms: w.terms}
+	j := judgement{t: t, want: s.want, seen: w.read(t), ledger: w.ledger(t), calls: w.calls(t), terms: w.terms}
 	j.records()
 	j.books()
 	j.limits()
