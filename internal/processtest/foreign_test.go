@@ -81,11 +81,12 @@ type shop struct {
 }
 
 // invent has shop.py make up events, in so many parts. It produces nothing yet.
-func (w *world) invent(t *testing.T, seed int64, orders, customers, parts int) shop {
+func (w *world) invent(t *testing.T, seed int64, orders, customers, parts int, more ...string) shop {
 	t.Helper()
 	dir := t.TempDir()
-	command(t, w.tools.python, "testdata/shop.py", "--seed", strconv.FormatInt(seed, 10), "--orders", strconv.Itoa(orders), "--customers", strconv.Itoa(customers),
-		"--chunks", strconv.Itoa(parts), "--schemas", w.schemas, "--out", dir, "--key-end", keyEnd, "--value-end", valueEnd)
+	command(t, w.tools.python, append([]string{"testdata/shop.py", "--seed", strconv.FormatInt(seed, 10), "--orders", strconv.Itoa(orders),
+		"--customers", strconv.Itoa(customers), "--chunks", strconv.Itoa(parts), "--schemas", w.schemas, "--out", dir,
+		"--key-end", keyEnd, "--value-end", valueEnd}, more...)...)
 	s := shop{want: &expected{}}
 	text, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 	if err == nil {
@@ -114,9 +115,9 @@ func (w *world) topic(events string) string {
 func part(file string) string { return filepath.Base(file)[:4] }
 
 // produce makes up the events and has kcat write all of them.
-func (w *world) produce(t *testing.T, seed int64, orders int) *expected {
+func (w *world) produce(t *testing.T, seed int64, orders int, more ...string) *expected {
 	t.Helper()
-	s := w.invent(t, seed, orders, 60, 8)
+	s := w.invent(t, seed, orders, 60, 8, more...)
 	for _, file := range s.files {
 		w.send(t, file)
 	}

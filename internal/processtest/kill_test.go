@@ -23,9 +23,9 @@ type killer struct {
 // death is one kill.
 type death struct {
 	victim   int
-	outcomes int // visible before it
-	inFlight int // calls at Zoho just before it
-	owned    int // partitions of the victim that had work left
+	outcomes int           // visible before it
+	inFlight int           // calls at Zoho just before it
+	owned    int           // partitions of the victim that had work left
 	resumed  time.Duration // until work was taken up
 	seen     time.Duration // until readers saw it
 	allowed  time.Duration
@@ -84,7 +84,7 @@ func (k *killer) kill(t *testing.T, n int) {
 
 // allowed is how long nobody may work on a dead process's partitions.
 func (k *killer) allowed(killed time.Time) time.Duration {
-	most := sessionTimeout + lease
+	most := sessionTimeout + max(lease, abandoned)
 	if k.faults {
 		most += faultDelay
 	}

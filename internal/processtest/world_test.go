@@ -3,6 +3,7 @@ package processtest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -39,13 +40,17 @@ const (
 	searchLag      = 300 * time.Millisecond // shorter than settleDelay
 	faultDelay     = 7 * time.Second        // what a start, which asks Zoho first, and a look-up may lose to faults
 	deadline       = 5 * time.Second        // of a payment whose order never comes
-	budgetWindow   = 61 * time.Second       // zoho.window: what was not counted may have left in that time
-	partitions     = 4
+	// abandoned is how long the partitions of a transaction that a killed process left open keep their next owner waiting: its
+	// timeout, and the time after which the broker looks for such ones, 10 s each.
+	abandoned    = 20 * time.Second
+	budgetWindow = 61 * time.Second // zoho.window: what was not counted may have left in that time
+	partitions   = 4
 )
 
 // terms are what the simulated Zoho grants, and settings of booksync that differ from those of [world.configure].
 type terms struct {
 	perMinute, perDay, concurrency int // calls; perDay negative: no limit
+	granted                        int // calls a minute, if Zoho grants fewer than booksync is told
 	latency, jitter                time.Duration
 	settings                       map[string]string // by the name of the variable, without BOOKSYNC_
 	system                         []string          // further variables of `run`, not booksync's own
@@ -139,7 +144,7 @@ func (w *world) setUp(t *testing.T) {
 func (w *world) startSimulator(t *testing.T, seed int64) {
 	t.Helper()
 	cmd := exec.Command(w.binary, "simulator", "--listen", "127.0.0.1:0", "--latency", w.latency.String(), "--jitter", w.jitter.String(),
-		"--per-minute", strconv.Itoa(w.perMinute), "--per-day", strconv.Itoa(w.perDay), "--concurrency", strconv.Itoa(w.concurrency), "--seed", strconv.FormatInt(seed, 10))
+		"--per-minute", strconv.Itoa(cmp.Or(w.granted, w.perMinute)), "--per-day", strconv.Itoa(w.perDay), "--concurrency", strconv.Itoa(w.concurrency), "--seed", strconv.FormatInt(seed, 10))
 	cmd.Env = systemEnviron()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -230,14 +235,19 @@ func (w *world) deleteTopics() {
 // injectFaults makes Zoho lose answers, let writes land late, and lag in its searches.
 func (w *world) injectFaults(t *testing.T) {
 	t.Helper()
-	body, err := json.Marshal([]simulator.Fault{
-		{Kind: simulator.FaultLostAnswer, Method: "POST", Probability: 0.01},
-		{Kind: simulator.FaultErrorBefore, Probability: 0.005, Status: 502, HTML: true},
-		{Kind: simulator.FaultErrorAfter, Method: "POST", Probability: 0.005},
-		{Kind: simulator.FaultLateLanding, Method: "POST", Path: "/invoices", Probability: 0.005, Delay: lateLanding},
-		{Kind: simulator.FaultLateLanding, Method: "POST", Path: "/creditnotes/*/refunds", Probability: 0.02, Delay: lateLanding},
-		{Kind: simulator.FaultSearchLag, Delay: searchLag},
-	})
+	w.inject(t,
+		simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "POST", Probability: 0.01},
+		simulator.Fault{Kind: simulator.FaultErrorBefore, Probability: 0.005, Status: 502, HTML: true},
+		simulator.Fault{Kind: simulator.FaultErrorAfter, Method: "POST", Probability: 0.005},
+		simulator.Fault{Kind: simulator.FaultLateLanding, Method: "POST", Path: "/invoices", Probability: 0.005, Delay: lateLanding},
+		simulator.Fault{Kind: simulator.FaultLateLanding, Method: "POST", Path: "/creditnotes/*/refunds", Probability: 0.02, Delay: lateLanding},
+		simulator.Fault{Kind: simulator.FaultSearchLag, Delay: searchLag},
+	)
+}
+
+func (w *world) inject(t *testing.T, faults ...simulator.Fault) {
+	t.Helper()
+	body, err := json.Marshal(faults)
 	if err != nil {
 		t.Fatal(err)
 	}
