@@ -34,6 +34,9 @@ type Options struct {
 	RedisSkipServerCheck bool
 	// ReconcileLook is how often it is asked whether a scheduled reconciliation is due. Default 1 min.
 	ReconcileLook time.Duration
+	// Idle, if set, is how often the switches are read although nothing told of a change, and how often a replica reports how it
+	// is doing: longer than by default where simulated hours pass.
+	Idle time.Duration
 	// Dial replaces the dialer of every connection: to Kafka, Redis and Zoho. Default: TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Now is the job's clock. Default: time.Now.

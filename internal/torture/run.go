@@ -237,11 +237,11 @@ func (x *run) quotaGone() {
 // Times of a simulation.
 const (
 	patience = 8 * time.Hour   // until every record has its verdict
-	linger   = 7 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
+	linger   = 6 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
 )
 
-// simulate runs a seed from begin to end within a bubble.
-func simulate(seed int64, orders int, level slog.Level) *Result {
+// simulate runs a seed from begin to end within a bubble. interrupt comes from outside the bubble: it can be asked, not waited for.
+func simulate(interrupt context.Context, seed int64, orders int, level slog.Level) *Result {
 	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, faults: map[string]int{}, ops: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -276,10 +276,11 @@ func simulate(seed int64, orders int, level slog.Level) *Result {
 	}
 	producing := make(chan error, 1)
 	go func() { producing <- x.sender.Run(ctx) }()
-	if !until(ctx, patience, x.sender.Done) {
+	over := func() bool { return x.sender.Done() || interrupt.Err() != nil }
+	if !until(ctx, patience, over) {
 		x.history.add("not every record has a verdict after %s", patience)
 	}
-	pause(ctx, linger)
+	until(ctx, linger, func() bool { return interrupt.Err() != nil })
 	cancel()
 	if err := <-producing; err != nil {
 		res.Problem("world", "%v", err)

@@ -31,6 +31,7 @@ const (
 	deadline     = 10 * time.Minute
 	writeHorizon = 5 * time.Minute
 	lease        = time.Minute
+	idle         = 30 * time.Second // between two looks at what did not change
 )
 
 // begin is when every simulation begins.
