@@ -15,7 +15,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// detours lead each process to each service through a proxy of its own, which can be made toxic. They listen on 127.0.0.2.
+// detours lead each process to Kafka and to Redis through a proxy of its own, and all of them to Zoho through one, which can be
+// made toxic. They listen on 127.0.0.2. Zoho's is shared since its address is: an access token counts only for the address it
+// was got from.
 type detours struct {
 	proxies map[way]*toxiproxy.Proxy
 	spells  sync.WaitGroup
@@ -25,41 +27,57 @@ type detours struct {
 
 // way is from a process to a service.
 type way struct {
-	process int
+	process int    // 0 on the shared way to Zoho
 	service string // kafka, redis, zoho
 }
 
-func (w way) String() string { return fmt.Sprintf("process %d to %s", w.process, w.service) }
+func (w way) String() string {
+	if w.service == toZoho {
+		return "all processes to zoho"
+	}
+	return fmt.Sprintf("process %d to %s", w.process, w.service)
+}
 
-var services = []string{"kafka", "redis", "zoho"}
+const (
+	toKafka = "kafka"
+	toRedis = "redis"
+	toZoho  = "zoho"
+)
 
-// detour puts proxies between the first n processes and the services, and sets the processes' environment accordingly. It
+// drawWay draws one.
+func drawWay(r *rand.Rand, processes int) way {
+	w := way{service: []string{toKafka, toRedis, toZoho}[r.IntN(3)], process: r.IntN(processes)}
+	if w.service == toZoho {
+		w.process = 0
+	}
+	return w
+}
+
+// detour puts proxies between the processes and the services, and sets the processes' environment accordingly. It
 // needs a broker with listeners for it.
-func (w *world) detour(t *testing.T, n int) *detours {
+func (w *world) detour(t *testing.T, processes int) *detours {
 	t.Helper()
 	ports := strings.Fields(os.Getenv(envDetours))
-	if len(ports) < n {
-		t.Fatalf("%s names %d listeners, want %d (see .ci/services)", envDetours, len(ports), n)
+	if len(ports) < processes {
+		t.Fatalf("%s names %d listeners, want %d (see .ci/services)", envDetours, len(ports), processes)
 	}
 	d := &detours{proxies: map[way]*toxiproxy.Proxy{}, busy: map[way]bool{}}
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	t.Cleanup(d.close)
-	w.own = map[int][]string{}
-	for process := range n {
-		for service, at := range map[string]struct{ listen, upstream string }{
-			"kafka": {"127.0.0.2:" + ports[process], "127.0.0.1:" + ports[process]},
-			"redis": {"127.0.0.2:0", w.redis.Addr},
-			"zoho":  {"127.0.0.2:0", strings.TrimPrefix(w.simulator, "http://")},
-		} {
-			proxy := toxiproxy.NewProxy(server, fmt.Sprintf("%s-%d", service, process), at.listen, at.upstream)
-			if err := proxy.Start(); err != nil {
-				t.Fatalf("starting a proxy to %s: %v", service, err)
-			}
-			d.proxies[way{process, service}] = proxy
+	open := func(on way, listen, upstream string) string {
+		proxy := toxiproxy.NewProxy(server, on.String(), listen, upstream)
+		if err := proxy.Start(); err != nil {
+			t.Fatalf("starting a proxy from %v: %v", on, err)
 		}
-		zoho := "http://" + d.proxies[way{process, "zoho"}].Listen
-		w.own[process] = []string{
-			"BOOKSYNC_KAFKA_BROKERS=" + d.proxies[way{process, "kafka"}].Listen, "BOOKSYNC_REDIS_ADDRESSES=" + d.proxies[way{process, "redis"}].Listen,
+		d.proxies[on] = proxy
+		return proxy.Listen
+	}
+	zoho := "http://" + open(way{0, toZoho}, "127.0.0.2:0", strings.TrimPrefix(w.simulator, "http://"))
+	w.own = map[int][]string{}
+	for n := range processes {
+		w.own[n] = []string{
+			"BOOKSYNC_KAFKA_BROKERS=" + open(way{n, toKafka}, "127.0.0.2:"+ports[n], "127.0.0.1:"+ports[n]),
+			"BOOKSYNC_REDIS_ADDRESSES=" + open(way{n, toRedis}, "127.0.0.2:0", w.redis.Addr),
 			"BOOKSYNC_ZOHO_API_BASE=" + zoho + "/books/v3", "BOOKSYNC_ZOHO_ACCOUNTS_BASE=" + zoho,
 		}
 	}

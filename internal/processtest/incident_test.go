@@ -63,7 +63,7 @@ func draw(r *rand.Rand, processes int, counts map[kind]int) []incident {
 			case stopZoho:
 				i.length = between(time.Second, mostDelayed-time.Second)
 			case spoilNetwork:
-				i.on, i.toxic, i.length = way{r.IntN(processes), services[r.IntN(len(services))]}, drawToxic(r), between(2*time.Second, 10*time.Second)
+				i.on, i.toxic, i.length = drawWay(r, processes), drawToxic(r), between(2*time.Second, 10*time.Second)
 			}
 			all = append(all, i)
 		}

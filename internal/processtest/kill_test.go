@@ -35,18 +35,25 @@ type death struct {
 // process. It returns when the victim's partitions are worked on again.
 func (k *killer) kill(t *testing.T, n int) {
 	t.Helper()
-	// The n-th of kills+1 equal parts of the work, somewhere in the first four fifths of it.
-	share := (float64(n) + 0.8*k.r.Float64()) / float64(k.trial.kills+1)
+	// Somewhere in the first four fifths of the n-th of as many parts of the work, the last tenth left out: what is still
+	// open then waits for something, and not for a process.
+	share := 0.9 * (float64(n) + 0.8*k.r.Float64()) / float64(k.trial.kills)
 	d := death{victim: k.r.IntN(k.processes)}
 	k.w.until(t, "the next share of the work", func() bool { return k.watch.distinct() >= int(share*float64(k.records)) }, k.watch)
 	moment := time.NewTimer(time.Duration(k.r.IntN(300)) * time.Millisecond)
 	<-moment.C
-	// A victim that has just been started may own nothing yet, or nothing that is left to do.
+	// A victim that has just been started may own nothing yet, or nothing that is left to do: then it is another.
 	var owned map[string]bool
-	k.w.until(t, "partitions of "+member(d.victim)+" with work in flight", func() bool {
+	drawn := d.victim
+	k.w.until(t, "a process with work in flight", func() bool {
 		d.inFlight = k.w.inFlight(t)
-		owned = k.unfinished(t, k.owned(t, d.victim))
-		return len(owned) > 0 && d.inFlight > 0
+		for i := range k.processes {
+			d.victim = (drawn + i) % k.processes
+			if owned = k.unfinished(t, d.victim); len(owned) > 0 && d.inFlight > 0 {
+				return true
+			}
+		}
+		return false
 	}, k.watch)
 	d.outcomes, d.owned = k.watch.distinct(), len(owned)
 
@@ -123,16 +130,25 @@ func (k *killer) owned(t *testing.T, n int) map[string]bool {
 	return out
 }
 
-// unfinished are those of the partitions that are not committed up to their end.
-func (k *killer) unfinished(t *testing.T, owned map[string]bool) map[string]bool {
+// workLeft is how many records of its partitions a victim must not have committed.
+const workLeft = 20
+
+// unfinished are those of a process's partitions that are not committed up to their end; none when little is left to do.
+func (k *killer) unfinished(t *testing.T, n int) map[string]bool {
 	t.Helper()
-	out := map[string]bool{}
+	owned, left := k.owned(t, n), int64(0)
 	for partition, lag := range k.w.lag(t) {
-		if lag > 0 && owned[partition] {
-			out[partition] = true
+		if owned[partition] {
+			left += lag
+		}
+		if lag == 0 {
+			delete(owned, partition)
 		}
 	}
-	return out
+	if left < workLeft {
+		return nil
+	}
+	return owned
 }
 
 // report prints the kills.

@@ -47,8 +47,8 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	if os.Getenv(envLong) == "1" {
 		trials = []trial{
-			{name: "one process, started again at once", processes: 1, orders: 1500, kills: 50, faults: true, emptyRedisAfter: 20},
-			{name: "three processes, another takes over", processes: 3, orders: 1500, kills: 50, faults: true, emptyRedisAfter: 30},
+			{name: "one process, started again at once", processes: 1, orders: 3000, kills: 50, faults: true, emptyRedisAfter: 20},
+			{name: "three processes, another takes over", processes: 3, orders: 3000, kills: 50, faults: true, emptyRedisAfter: 30},
 		}
 	}
 	tools := findTools(t)
