@@ -242,12 +242,23 @@ func (s *Service) organizations(ctx context.Context) ([]*processor.Organization,
 			}
 			s.wait(err)
 			s.log.Error("organisation not usable", "organization", name, "error", err.Error())
-			if !pause(ctx, min(time.Second<<min(n, 6), time.Minute)) {
+			if !pause(ctx, again(err, n, time.Now())) {
 				return nil, ctx.Err()
 			}
 		}
 	}
 	return orgs, nil
+}
+
+// again is how long to wait after the n-th try of an organisation failed, at most a minute. Who starts during a pause is
+// there when it ends.
+func again(err error, n int, now time.Time) time.Duration {
+	wait := time.Second << min(n, 6)
+	var paused *zohobooks.PausedError
+	if errors.As(err, &paused) {
+		wait = max(paused.Until.Sub(now), time.Second)
+	}
+	return min(wait, time.Minute)
 }
 
 // pause waits; false when ctx ended first.
