@@ -44,7 +44,12 @@ func (s *services) topic(name string) string { return s.prefix + name }
 // prepared starts the services with everything set up and the source topics there; on a real Kafka and Redis where the environment names them.
 func prepared(t *testing.T) *services {
 	t.Helper()
-	s := startServices(t, true)
+	return startServices(t, true).prepare(t)
+}
+
+// prepare lets them use the real Kafka where there is one, and sets everything up.
+func (s *services) prepare(t *testing.T) *services {
+	t.Helper()
 	if os.Getenv(testkit.EnvKafka) != "" {
 		s.kafka, s.prefix = testkit.Kafka(t), testkit.Name(t, "cmd")+"."
 		s.environ = append(s.environ, "BOOKSYNC_KAFKA_BROKERS="+strings.Join(s.kafka.Addrs, ","))
