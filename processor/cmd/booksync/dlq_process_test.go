@@ -16,7 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/internal/testkit"
-	"github.com/booksync/booksync/schemas"
 )
 
 const (
@@ -115,19 +114,15 @@ func TestManyDeadLettersAsAProcess(t *testing.T) {
 	}
 }
 
-// putMany writes dead letters of which only the first so many, over all calls, are of class rejected.tax.
+// putMany writes dead letters of which only the first so many, over all calls, are of class rejected.tax; the others share one event.
 func (l *letters) putMany(from, n, taxes int) {
 	l.t.Helper()
 	records := make([]*kgo.Record, n)
+	shared := l.encoded("shared")
 	for i := range records {
-		id := "O" + strconv.Itoa(from+i)
-		o, err := schemas.OrderFromJSON([]byte(order(id, "ny-sales-tax")))
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		value, err := l.codec.EncodeOrder(l.t.Context(), l.orders, o)
-		if err != nil {
-			l.t.Fatal(err)
+		id, value := "O"+strconv.Itoa(from+i), shared
+		if from+i < taxes {
+			value = l.encoded(id)
 		}
 		records[i] = deadLetter(l.orders, id, value, int64(from+i))
 		if from+i >= taxes {

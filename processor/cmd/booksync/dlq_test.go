@@ -76,20 +76,26 @@ func (l *letters) put(n int, change func(i int, rec *kgo.Record)) {
 	records := make([]*kgo.Record, n)
 	for i := range records {
 		id := "O" + strconv.Itoa(i)
-		o, err := schemas.OrderFromJSON([]byte(order(id, "ny-sales-tax")))
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		value, err := l.codec.EncodeOrder(l.t.Context(), l.orders, o)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		records[i] = deadLetter(l.orders, id, value, int64(i))
+		records[i] = deadLetter(l.orders, id, l.encoded(id), int64(i))
 		if change != nil {
 			change(i, records[i])
 		}
 	}
 	testkit.Produce(l.t, l.kafka.Addrs, records...)
+}
+
+// encoded is an order as its producer writes it.
+func (l *letters) encoded(id string) []byte {
+	l.t.Helper()
+	o, err := schemas.OrderFromJSON([]byte(order(id, "ny-sales-tax")))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	value, err := l.codec.EncodeOrder(l.t.Context(), l.orders, o)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return value
 }
 
 // deadLetter is a record of the dead-letter topic.

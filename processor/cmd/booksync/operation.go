@@ -27,6 +27,12 @@ func (o *operation) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.apply, "apply", false, "act; without it the command only shows what it would do")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be done: what the command does without --apply")
+	o.signed(cmd)
+}
+
+// signed adds --json, --actor and --reason: for commands that act at once.
+func (o *operation) signed(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	f.StringVar(&o.actor, "actor", "", "`who` acts, for the audit topic (default the user's name)")
 	f.StringVar(&o.reason, "reason", "", "`why`, for the audit topic")
