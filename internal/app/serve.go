@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/booksync/booksync/internal/telemetry"
@@ -52,11 +54,15 @@ func (s *Service) Addr() string {
 	return s.addr
 }
 
-// why says what keeps the service from consuming; nil when it consumes.
+// why says what keeps the service from consuming, and organisations from being worked for; nil when nothing does.
 func (s *Service) why() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waiting
+	errs := []error{s.waiting}
+	for _, name := range slices.Sorted(maps.Keys(s.unusable)) {
+		errs = append(errs, s.unusable[name])
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Service) kafkaReady(context.Context) error {
