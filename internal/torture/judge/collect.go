@@ -84,7 +84,7 @@ func (c *Collector) take(r *kgo.Record) {
 	c.note("outcome of %s: %s %s %s %s", at, out.Workflow, out.BusinessID, out.Status, message(out))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.outcomes[at] = append(c.outcomes[at], Outcome{out, time.Now()})
+	c.outcomes[at] = append(c.outcomes[at], Outcome{out, r.Timestamp, time.Now()})
 }
 
 // Settled says whether a record's outcome was seen.

@@ -32,7 +32,7 @@ type Evidence struct {
 	Commits []Commit
 	// Committed is where the group's commits ended, Ends where the topics do; by partition of the source topics.
 	Committed, Ends map[Partition]int64
-	// Delay is how much later than a commit its outcomes may be seen: by how much the reader of the outcomes lags.
+	// Delay is how much later than a commit its outcomes may be seen: as long as a transaction of another replica may stay open.
 	Delay time.Duration
 
 	// Group is the consumer group's name; "" leaves the ids of outcomes unjudged.
@@ -42,6 +42,8 @@ type Evidence struct {
 	// Ledger and Calls are the simulator's.
 	Ledger simulator.Ledger
 	Calls  simulator.Calls
+	// Flying is the largest number of calls that waited for their answers at a time, as the processes saw it, if known.
+	Flying int
 	// Sent are the times at which calls left for Zoho, if known; in any order.
 	Sent []time.Time
 	// Limits are those that calls must keep to; a zero is not judged.
@@ -56,13 +58,14 @@ type Evidence struct {
 type Limits struct {
 	PerMinute int // in any 60 s
 	PerDay    int // from midnight to midnight in the company's time zone
-	InFlight  int // at Zoho
+	InFlight  int // at Zoho, and as the processes see it
 }
 
-// Outcome is one that a read_committed reader saw, and when.
+// Outcome is one that a read_committed reader saw: when it was written, and when it was seen. An open transaction of another
+// replica on the same partition lies between the two.
 type Outcome struct {
 	*schemas.Outcome
-	Seen time.Time
+	Written, Seen time.Time
 }
 
 // DeadLetter is one as it lies in its topic.
