@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -66,17 +67,31 @@ func usual() terms {
 	return terms{perMinute: 1500, perDay: -1, concurrency: 10, latency: 150 * time.Millisecond, jitter: 250 * time.Millisecond}
 }
 
-// build makes the binary.
+// build makes the binary, once for all tests.
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "booksync")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./processor/cmd/booksync")
-	cmd.Dir = testkit.Root(t)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building booksync: %v\n%s", err, out)
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
+
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "booksync-processtest")
+	if err != nil {
+		return "", err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	binary := filepath.Join(dir, "booksync")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/booksync/booksync/processor/cmd/booksync").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building booksync: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// remove takes away what was built.
+var remove = func() {}
 
 // world is one run's services, topics and processes.
 type world struct {
