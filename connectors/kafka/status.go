@@ -60,6 +60,10 @@ type state struct {
 // An error of a poll makes the engine unready for pollErrorFor; lasting ones come again within it.
 const pollErrorFor = 15 * time.Second
 
+// unstableFor transaction timeouts is how long a dead predecessor's transaction may keep a partition's commits from being read: its time, and that of the
+// brokers' next look for such ones. The client waits for longer, and says nothing (KIP-447: UNSTABLE_OFFSET_COMMIT).
+const unstableFor = 3
+
 // snapshotEvery is how old a Status may be while the loop turns.
 const snapshotEvery = 200 * time.Millisecond
 
@@ -183,8 +187,12 @@ func (e *Engine) Ready() error {
 		errs = append(errs, fmt.Errorf("kafka: group %q not joined yet", e.cfg.Group))
 	}
 	for _, p := range l.parts {
-		if p.alarm != "" {
+		switch held := now.Sub(p.since); {
+		case p.alarm != "":
 			errs = append(errs, fmt.Errorf("kafka: partition %s is stopped: %s", p.topicPartition, p.alarm))
+		case !p.started && held > unstableFor*e.cfg.TransactionTimeout:
+			errs = append(errs, fmt.Errorf("kafka: partition %s has had no position for %s: its commits are held back by a transaction that nobody ends: "+
+				"look with kafka-transactions.sh find-hanging", p.topicPartition, held.Round(time.Second)))
 		}
 	}
 	return errors.Join(errs...)

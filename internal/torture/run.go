@@ -30,9 +30,10 @@ type run struct {
 	replicas []*replica
 	guests   int // replicas that joined and left
 	faults   map[string]int
-	ops      map[string]int // of all replicas, by name
-	calls    []time.Time    // that left for Zoho
-	losing   *losing        // a failover under way
+	edited   map[string]string // notes of invoices, by order
+	ops      map[string]int    // of all replicas, by name
+	calls    []time.Time       // that left for Zoho
+	losing   *losing           // a failover under way
 	spins    spins
 }
 
@@ -207,15 +208,21 @@ func (x *run) guest(stay time.Duration) {
 func (x *run) people(f simulator.Fault, prefix string) {
 	for _, st := range x.tale.Victims {
 		f.BusinessID = prefix + st.ID + "*"
-		x.inject(f)
+		if x.inject(f) && f.Kind == simulator.FaultEdit {
+			x.mu.Lock()
+			x.edited[st.ID] = f.Notes
+			x.mu.Unlock()
+		}
 	}
 }
 
-// inject asks the simulator for a fault. A person who finds no document does nothing.
-func (x *run) inject(f simulator.Fault) {
-	if err := x.w.sim.Inject(f); err != nil {
+// inject asks the simulator for a fault; false when it could not be. A person who finds no document does nothing.
+func (x *run) inject(f simulator.Fault) bool {
+	err := x.w.sim.Inject(f)
+	if err != nil {
 		x.history.add("%v", err)
 	}
+	return err == nil
 }
 
 // quotaGone uses up the day's calls until the company's midnight.
@@ -236,13 +243,12 @@ func (x *run) quotaGone() {
 
 // Times of a simulation.
 const (
-	patience = 8 * time.Hour   // until every record has its verdict
-	linger   = 6 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
+	linger = 6 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
 )
 
 // simulate runs a seed from begin to end within a bubble. interrupt comes from outside the bubble: it can be asked, not waited for.
 func simulate(interrupt context.Context, seed int64, orders int, level slog.Level) *Result {
-	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, faults: map[string]int{}, ops: map[string]int{}}
+	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, edited: map[string]string{}, faults: map[string]int{}, ops: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	pause(ctx, time.Until(x.plan.start))
@@ -264,7 +270,7 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	}
 	x.alive.Go(x.watchCommits)
 	x.sender = &tale.Sender{
-		Tale: x.tale, Connect: w.client, Topics: w.cfg.Topics, Codec: w.codec, Begin: x.plan.start, Settled: x.reader.Settled,
+		Tale: x.tale, Connect: w.client, Topics: w.cfg.Topics, Codec: w.codec, Begin: x.plan.start, Hurry: x.plan.hurry, Settled: x.reader.Settled,
 		Aborted: func() { x.hit(string(aborted)) },
 	}
 	for n := range x.plan.replicas {
@@ -276,6 +282,7 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	}
 	producing := make(chan error, 1)
 	go func() { producing <- x.sender.Run(ctx) }()
+	patience := x.plan.patience()
 	over := func() bool { return x.sender.Done() || interrupt.Err() != nil }
 	if !until(ctx, patience, over) {
 		x.history.add("not every record has a verdict after %s", patience)
@@ -303,8 +310,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	return res
 }
 
-// readDelay is how much later than a commit the reader sees its outcomes, which are published by the same transaction.
-const readDelay = 100 * time.Millisecond
+// readDelay is how much later than a commit the reader may see its outcomes, which are published by the same transaction: the
+// timeout of a transaction that another replica has left open in front of them, and the broker's look for it.
+const readDelay = 21 * time.Second
 
 // watchCommits looks at what the group has committed whenever somebody has ended a transaction or committed without one. When
 // the pause is over, everything that could be done about it at that moment is done.
@@ -335,7 +343,8 @@ func (x *run) judge(res *Result) {
 	}
 	e.Tale, e.TimeZone, e.Spinning = x.tale, x.w.org.TimeZone, x.spins.Found
 	e.Ledger, e.Calls, e.Sent = x.w.sim.Ledger(tale.ZohoID), x.w.sim.Calls(tale.ZohoID), x.calls
-	e.Limits = judge.Limits{PerMinute: perMinute, InFlight: concurrency}
+	e.Limits = judge.Limits{PerMinute: x.plan.perMinute, InFlight: concurrency}
+	e.Edited = x.edited
 	e.Skew, e.Delay = maxSkew, readDelay
 	if slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && (f.action == freeze || f.action == slow) }) {
 		e.Limits.InFlight = 0 // what the network holds back arrives when its slot is long free

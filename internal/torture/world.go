@@ -23,12 +23,13 @@ import (
 // waits for is shorter.
 const (
 	perMinute    = 100
+	smallPlan    = 20 // calls per minute of a company with a small plan
 	concurrency  = 10
 	partitions   = 3
 	latency      = 120 * time.Millisecond
 	jitter       = 300 * time.Millisecond
 	settleEvery  = 250 * time.Millisecond
-	deadline     = 10 * time.Minute
+	deadline     = 7 * time.Minute
 	writeHorizon = 5 * time.Minute
 	lease        = time.Minute
 	idle         = 30 * time.Second // between two looks at what did not change
@@ -53,12 +54,12 @@ type world struct {
 
 func newWorld(seed int64, p *plan) (*world, error) {
 	w := &world{net: newNetwork(), org: tale.Company()}
-	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = perMinute, 10_000, concurrency
+	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = p.perMinute, 10_000, concurrency
 	w.sim = simulator.New(simulator.Config{
 		Organizations: []simulator.Org{w.org}, Latency: latency, Jitter: jitter, Seed: seed, APIDomain: "http://" + booksAddr, Switches: p.switches,
 	})
 	w.stops = append(w.stops, w.sim.Serve(w.net.listen(booksAddr)))
-	w.cfg = w.config()
+	w.cfg = w.config(p)
 	var err error
 	if w.kafka, err = w.startKafka(); err != nil {
 		w.close()
@@ -110,14 +111,14 @@ func (w *world) client(opts ...kgo.Opt) (*kgo.Client, error) {
 }
 
 // config is what every replica is given.
-func (w *world) config() *config.Config {
+func (w *world) config(p *plan) *config.Config {
 	cfg := config.Default()
 	cfg.Kafka.Brokers, cfg.Kafka.Group = []string{kafkaAddr}, "booksync"
 	cfg.Engine.SettleEvery, cfg.Engine.DrainTimeout = settleEvery, 20*time.Second
 	cfg.Redis.Addresses = []string{redisAddr}
 	cfg.Redis.TokenKey = secret.New(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	cfg.Zoho.APIBase, cfg.Zoho.AccountsBase, cfg.Zoho.AllowLoopback = "http://"+booksAddr+"/books/v3", "http://"+booksAddr, true
-	cfg.Zoho.CallsPerMinute, cfg.Zoho.Concurrency, cfg.Zoho.WriteHorizon = perMinute, concurrency, writeHorizon
+	cfg.Zoho.CallsPerMinute, cfg.Zoho.Concurrency, cfg.Zoho.WriteHorizon = p.perMinute, concurrency, writeHorizon
 	cfg.Claims.Lease = lease
 	cfg.HTTP.Listen = ""
 	mapping := tale.Mapping()

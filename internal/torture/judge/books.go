@@ -49,6 +49,7 @@ func (c *checker) story(st *tale.Story) {
 		}
 	}
 	if st.Victim {
+		c.edited(st)
 		return
 	}
 	if st.Order == nil {
@@ -64,8 +65,12 @@ func (c *checker) story(st *tale.Story) {
 		paid = paid.Add(p.Amount)
 	}
 	for _, r := range st.Refunds {
-		c.refund(r)
+		c.refund(r, credit(r))
 		credited, returned = credited.Add(credit(r)), returned.Add(r.Amount)
+	}
+	for _, r := range st.Drawn {
+		c.refund(r, decimal.Zero)
+		returned = returned.Add(r.Amount)
 	}
 	// What the customer owes: what was let off without money, and what was paid, is taken from it, never more than is there.
 	letOff := decimal.Max(credited.Sub(returned), decimal.Zero)
@@ -74,7 +79,7 @@ func (c *checker) story(st *tale.Story) {
 	sold := o.Totals.Gross.Sub(credited)
 	if st.Cancelled {
 		owed, inHand, sold = decimal.Zero, paid.Sub(returned), decimal.Zero
-		c.cancelled(st, inv, paid)
+		c.cancelled(st, inv, paid, returned)
 	} else {
 		c.none("cancel:"+st.ID, "it was not cancelled")
 		if inv.Status == "void" || inv.Status == "draft" {
@@ -92,6 +97,14 @@ func credit(r *schemas.Refund) decimal.Decimal {
 		return r.CreditTotal.Decimal
 	}
 	return r.Amount
+}
+
+// edited: what a person wrote into an invoice stays there.
+func (c *checker) edited(st *tale.Story) {
+	want, ok := c.Edited[st.ID]
+	if docs := c.byKey["order:"+st.ID]; ok && len(docs) == 1 && docs[0].Notes != want {
+		c.Problem(noLies, "a person wrote %q into the invoice of %s, which says %q", want, st.ID, docs[0].Notes)
+	}
 }
 
 // invoice: totals, taxes, day, rate, and the accounts of its lines.
@@ -163,10 +176,9 @@ func rateOf(r decimal.NullDecimal) decimal.Decimal {
 	return decimal.NewFromInt(1)
 }
 
-// refund: its credit note, and the money that went back, once.
-func (c *checker) refund(r *schemas.Refund) {
+// refund: its credit note over this total, or none of its own; and the money that went back, once.
+func (c *checker) refund(r *schemas.Refund, total decimal.Decimal) {
 	key := "refund:" + r.RefundID
-	total := credit(r)
 	var entries []simulator.LedgerDocument
 	reference := r.GatewayReference
 	if total.IsPositive() {
@@ -207,7 +219,7 @@ func (c *checker) refund(r *schemas.Refund) {
 }
 
 // cancelled: an invoice of the same month that nobody paid is void; of any other what was left is credited.
-func (c *checker) cancelled(st *tale.Story, inv simulator.LedgerDocument, paid decimal.Decimal) {
+func (c *checker) cancelled(st *tale.Story, inv simulator.LedgerDocument, paid, returned decimal.Decimal) {
 	if zone, sameMonth := c.zone, "2006-01"; paid.IsZero() &&
 		st.Order.PlacedAt.In(zone).Format(sameMonth) == st.Order.PlacedAt.Add(tale.CancelledAfter).In(zone).Format(sameMonth) {
 		if inv.Status != "void" {
@@ -218,6 +230,7 @@ func (c *checker) cancelled(st *tale.Story, inv simulator.LedgerDocument, paid d
 	}
 	note := c.one("cancel:" + st.ID)
 	c.want(money, "credit note of the cancellation of "+st.ID, note.Total, st.Order.Totals.Gross)
+	c.want(money, "rest of the credit note of the cancellation of "+st.ID, note.Balance, decimal.Min(paid, note.Total).Sub(returned))
 }
 
 func (c *checker) add(account string, amount decimal.Decimal) {

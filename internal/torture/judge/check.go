@@ -1,6 +1,8 @@
 package judge
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,6 +83,9 @@ func (c *checker) verdicts() {
 			c.Problem(oneVerdict, "%s and %s have the same outcome id %s", e.Where, other, out.OutcomeID)
 		}
 		ids[out.OutcomeID] = e.Where
+		if want := outcomeID(c.Group, e.Where); c.Group != "" && out.OutcomeID != want {
+			c.Problem(oneVerdict, "%s has the outcome id %s, and would have another one if it were published again", e.Where, out.OutcomeID)
+		}
 		got := verdictOf(out.Outcome)
 		if len(e.Want) > 0 && !slices.Contains(e.Want, got) {
 			c.Problem(c.blame(got), "%s (%s of %s): %s %s %s, want one of %v", e.Where, e.Workflow, e.Story.ID, got.Status, got.Class, message(out.Outcome), e.Want)
@@ -108,10 +113,16 @@ func (c *checker) verdicts() {
 	}
 }
 
+// outcomeID is the same whenever a record's outcome is published: half a SHA-256 of who read it and where it stood.
+func outcomeID(group string, at tale.Place) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", group, at.Topic, at.Partition, at.Offset))
+	return hex.EncodeToString(sum[:16])
+}
+
 func describe(outs []Outcome) string {
 	s := ""
 	for _, o := range outs {
-		s += fmt.Sprintf(" %s at %s", o.Status, clock(o.Seen))
+		s += fmt.Sprintf(" %s, written at %s, seen at %s;", o.Status, clock(o.Written), clock(o.Seen))
 	}
 	return s
 }

@@ -84,7 +84,7 @@ func (c *Collector) take(r *kgo.Record) {
 	c.note("outcome of %s: %s %s %s %s", at, out.Workflow, out.BusinessID, out.Status, message(out))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.outcomes[at] = append(c.outcomes[at], Outcome{out, time.Now()})
+	c.outcomes[at] = append(c.outcomes[at], Outcome{out, r.Timestamp, time.Now()})
 }
 
 // Settled says whether a record's outcome was seen.
@@ -123,7 +123,7 @@ func (c *Collector) Evidence(ctx context.Context) (*Evidence, error) {
 	if err := c.Look(ctx); err != nil {
 		return nil, err
 	}
-	e := &Evidence{DeadLetters: map[tale.Place][]DeadLetter{}, Committed: map[Partition]int64{}, Ends: map[Partition]int64{}}
+	e := &Evidence{Group: c.Group, DeadLetters: map[tale.Place][]DeadLetter{}, Committed: map[Partition]int64{}, Ends: map[Partition]int64{}}
 	c.mu.Lock()
 	e.Outcomes, e.Commits = maps.Clone(c.outcomes), append([]Commit{}, c.commits...)
 	for p, last := range c.last {

@@ -86,9 +86,9 @@ func (c *checker) committed() {
 			}
 			switch {
 			case now.settled(at.Offset):
-				if outs := c.Outcomes[at]; len(outs) == 0 || outs[0].Seen.After(commit.Seen.Add(c.Delay)) {
+				if outs := c.Outcomes[at]; len(outs) == 0 || outs[0].Written.After(commit.Seen) || outs[0].Seen.After(commit.Seen.Add(c.Delay)) {
 					told[at] = true
-					c.Problem(commits, "%s is committed as settled at %s, its outcome is seen%s", at, clock(commit.Seen), describe(outs))
+					c.Problem(commits, "%s is committed as settled at %s, its outcome is%s", at, clock(commit.Seen), describe(outs))
 				}
 			case again && was.settled(at.Offset):
 				told[at] = true

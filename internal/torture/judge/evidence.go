@@ -32,9 +32,13 @@ type Evidence struct {
 	Commits []Commit
 	// Committed is where the group's commits ended, Ends where the topics do; by partition of the source topics.
 	Committed, Ends map[Partition]int64
-	// Delay is how much later than a commit its outcomes may be seen: by how much the reader of the outcomes lags.
+	// Delay is how much later than a commit its outcomes may be seen: as long as a transaction of another replica may stay open.
 	Delay time.Duration
 
+	// Group is the consumer group's name; "" leaves the ids of outcomes unjudged.
+	Group string
+	// Edited are the notes that a person wrote into invoices, by order.
+	Edited map[string]string
 	// Ledger and Calls are the simulator's.
 	Ledger simulator.Ledger
 	Calls  simulator.Calls
@@ -55,10 +59,11 @@ type Limits struct {
 	InFlight  int // at Zoho
 }
 
-// Outcome is one that a read_committed reader saw, and when.
+// Outcome is one that a read_committed reader saw: when it was written, and when it was seen. An open transaction of another
+// replica on the same partition lies between the two.
 type Outcome struct {
 	*schemas.Outcome
-	Seen time.Time
+	Written, Seen time.Time
 }
 
 // DeadLetter is one as it lies in its topic.

@@ -136,7 +136,7 @@ func (t *teller) payment(order string, o *schemas.Order, n string, amount decima
 func (t *teller) refund(st *Story, o *schemas.Order, p *schemas.Payment, amount decimal.Decimal) *schemas.Refund {
 	at := p.ReceivedAt.Add(time.Duration(1+t.r.IntN(20)) * time.Hour)
 	r := &schemas.Refund{
-		Event: t.event(at), RefundID: fmt.Sprintf("r-%s-%d", st.ID, len(st.Refunds)+1), OrderID: o.OrderID, PaymentID: p.PaymentID, Amount: amount,
+		Event: t.event(at), RefundID: fmt.Sprintf("r-%s-%d", st.ID, len(st.Refunds)+len(st.Drawn)+1), OrderID: o.OrderID, PaymentID: p.PaymentID, Amount: amount,
 		Currency: o.Currency, Reason: "returned", Method: "card", Gateway: p.Gateway, RefundedAt: at,
 	}
 	r.GatewayReference = "re_" + r.RefundID

@@ -103,6 +103,8 @@ type Story struct {
 	Cancelled bool
 	Payments  []*schemas.Payment
 	Refunds   []*schemas.Refund
+	// Drawn are refunds behind the cancellation: their money comes out of its credit note, and of no other.
+	Drawn []*schemas.Refund
 	// Victim: people lay hands on its documents, so the books need not be what the events say; twice nothing is, all the same.
 	Victim bool
 }

@@ -37,6 +37,7 @@ const (
 	shareEarly       = 15
 	shareRefunded    = 40
 	shareCancelled   = 20
+	shareDrawn       = 60 // of the cancelled: the money goes back
 	shareTombstone   = 4
 	shareUpdateFirst = 5
 	shareForeign     = 10
@@ -115,7 +116,9 @@ func (t *teller) repeated(st *Story, e *Emission, again func() *Emission, confli
 		t.emit(st, &c, e.At+time.Duration(t.r.IntN(90_000))*time.Millisecond, Duplicate)
 	}
 	if t.percent(shareRepeated) {
-		t.emit(st, again(), e.At+time.Duration(t.r.IntN(300_000))*time.Millisecond, Duplicate)
+		c := again()
+		c.After = e.After
+		t.emit(st, c, e.At+time.Duration(t.r.IntN(300_000))*time.Millisecond, Duplicate)
 	}
 	if t.percent(shareConflict) {
 		c := conflict()
@@ -123,11 +126,15 @@ func (t *teller) repeated(st *Story, e *Emission, again func() *Emission, confli
 		want := []Verdict{Rejected("rejected.conflict")}
 		if t.forgetful && c.Refund != nil { // it may be a refund of more than is left, as far as is known
 			want = append(want, Rejected("dependency.missing"))
+			if len(e.After) > 0 { // no document of its own tells what the first one was
+				want = append(want, Duplicate)
+			}
 		}
 		t.emit(st, c, e.At, want...)
 	}
 	if t.percent(shareTwoShops) {
 		other := again()
+		other.After = e.After
 		other.Key = fmt.Sprintf("%s-%d", e.Key, t.r.IntN(1000))
 		e.Want = []Verdict{Posted, Duplicate} // whoever is first
 		t.emit(st, other, e.At+time.Duration(t.r.IntN(3000))*time.Millisecond, Posted, Duplicate)
@@ -244,7 +251,10 @@ func (t *teller) paid(st *Story, o *schemas.Order, created *Emission) {
 	all := append([]*Emission{created}, payments...)
 	switch {
 	case t.percent(shareCancelled):
-		t.cancelled(st, o, all)
+		gone := t.cancelled(st, o, all)
+		if t.percent(shareDrawn) {
+			t.drawn(st, o, payments[0].Payment, money, gone)
+		}
 	case t.percent(shareRefunded):
 		t.refunds(st, o, payments, money)
 	}
@@ -254,9 +264,16 @@ func (t *teller) paid(st *Story, o *schemas.Order, created *Emission) {
 func (t *teller) refunds(st *Story, o *schemas.Order, payments []*Emission, money decimal.Decimal) {
 	left := decimal.Min(money, o.Totals.Gross)
 	if over := money.Sub(o.Totals.Gross); over.IsPositive() {
-		r := t.refund(st, o, payments[0].Payment, over)
-		r.CreditTotal = decimal.NewNullDecimal(decimal.Zero)
-		t.giveBack(st, r, t.later(6))
+		parts := []decimal.Decimal{over}
+		if half := over.Div(decimal.NewFromInt(2)).Round(2); t.percent(50) {
+			parts = []decimal.Decimal{half, over.Sub(half)}
+		}
+		for _, part := range parts {
+			r := t.refund(st, o, payments[0].Payment, part)
+			r.CreditTotal = decimal.NewNullDecimal(decimal.Zero)
+			t.giveBack(st, r, t.later(6))
+			st.Refunds = append(st.Refunds, r)
+		}
 		return
 	}
 	for n := 1 + t.r.IntN(3); n > 0; n-- {
@@ -273,12 +290,28 @@ func (t *teller) refunds(st *Story, o *schemas.Order, payments []*Emission, mone
 			r.CreditTotal = decimal.NewNullDecimal(amount.Add(owed.Div(decimal.NewFromInt(2)).Round(2)))
 		}
 		t.giveBack(st, r, t.step(5))
+		st.Refunds = append(st.Refunds, r)
 	}
 }
 
-func (t *teller) giveBack(st *Story, r *schemas.Refund, at time.Duration) {
-	st.Refunds = append(st.Refunds, r)
-	e := t.emit(st, &Emission{Refund: r}, at, Posted)
+// drawn gives back what was paid for an order that is cancelled, in one step or two.
+func (t *teller) drawn(st *Story, o *schemas.Order, payment *schemas.Payment, money decimal.Decimal, cancelled *Emission) {
+	left := decimal.Min(money, o.Totals.Gross)
+	for _, share := range [2]int64{int64(20 + t.r.IntN(60)), 100} {
+		if share == 100 && t.percent(30) {
+			return
+		}
+		amount := left.Mul(decimal.New(share, -2)).Round(2)
+		left = left.Sub(amount)
+		r := t.refund(st, o, payment, amount)
+		t.giveBack(st, r, cancelled.At, cancelled)
+		st.Drawn = append(st.Drawn, r)
+	}
+}
+
+// giveBack sends a refund, and again in the ways that producers do.
+func (t *teller) giveBack(st *Story, r *schemas.Refund, at time.Duration, after ...*Emission) {
+	e := t.emit(st, &Emission{Refund: r, After: after}, at, Posted)
 	t.repeated(st, e, func() *Emission {
 		c := *r
 		c.Event = t.event(r.OccurredAt)
@@ -291,7 +324,7 @@ func (t *teller) giveBack(st *Story, r *schemas.Refund, at time.Duration) {
 }
 
 // cancelled takes an order back once everything before has its outcome.
-func (t *teller) cancelled(st *Story, o *schemas.Order, before []*Emission) {
+func (t *teller) cancelled(st *Story, o *schemas.Order, before []*Emission) *Emission {
 	st.Cancelled = true
 	c := t.cancellation(o)
 	e := t.emit(st, &Emission{Order: c, After: before}, t.later(6), Posted)
@@ -311,6 +344,7 @@ func (t *teller) cancelled(st *Story, o *schemas.Order, before []*Emission) {
 			other.Want = append(other.Want, Duplicate)
 		}
 	}
+	return e
 }
 
 func (t *teller) victimised(st *Story, created *Emission) {
@@ -320,7 +354,10 @@ func (t *teller) victimised(st *Story, created *Emission) {
 	p := t.payment(st.ID, st.Order, "1", st.Order.Totals.Gross)
 	e := t.emit(st, &Emission{Payment: p}, t.later(3))
 	r := t.refund(st, st.Order, p, p.Amount.Div(decimal.NewFromInt(2)).Round(2))
-	t.emit(st, &Emission{Refund: r, After: []*Emission{e}}, e.At)
+	back := t.emit(st, &Emission{Refund: r, After: []*Emission{e}}, e.At)
+	again := *st.Order
+	again.Event = t.event(again.OccurredAt)
+	t.emit(st, &Emission{Order: &again, After: []*Emission{back}}, e.At+time.Minute)
 	for _, other := range t.Emissions {
 		if other.Story == st {
 			other.Want = nil
