@@ -67,7 +67,7 @@ func (b bar) run(t *testing.T, tools tools, binary string, seed int64, orders in
 	for n := range b.kills {
 		k.kill(t, n)
 	}
-	w.until(t, "a verdict for every record", func() bool { return watch.distinct() >= len(want.Records) }, watch)
+	w.settleAll(t, watch, len(want.Records))
 	finished := time.Since(begin)
 	w.stopAll(t)
 

@@ -100,22 +100,6 @@ func soakTerms(length time.Duration, long bool) terms {
 	return terms
 }
 
-// settleAll waits for an outcome of every record, as long as there are more of them from one minute to the next.
-func (w *world) settleAll(t *testing.T, watch *watcher, records int) {
-	t.Helper()
-	for last := -1; watch.distinct() < records; {
-		if now := watch.distinct(); now > last {
-			last = now
-			end := time.Now().Add(patience)
-			w.until(t, "more outcomes", func() bool {
-				return watch.distinct() >= records || watch.distinct() > last+100 || time.Now().After(end.Add(-time.Second))
-			}, watch)
-			continue
-		}
-		t.Fatalf("%d of %d records have an outcome, and no more came within %v", last, records, patience)
-	}
-}
-
 // pace says what is to be produced when.
 type pace struct {
 	begin time.Time

@@ -429,6 +429,15 @@ func (w *world) until(t *testing.T, what string, cond func() bool, seen *watcher
 	})
 }
 
+// settleAll waits for an outcome of every record, however long it takes, as long as more come within the patience.
+func (w *world) settleAll(t *testing.T, watch *watcher, records int) {
+	t.Helper()
+	for watch.distinct() < records {
+		before := watch.distinct()
+		w.until(t, "more outcomes", func() bool { return watch.distinct() > before }, watch)
+	}
+}
+
 // check fails the test when a process ended that should run, or outcomes are read no more.
 func (w *world) check(t *testing.T, seen *watcher) {
 	t.Helper()
