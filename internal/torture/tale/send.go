@@ -3,6 +3,7 @@ package tale
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -75,6 +76,13 @@ func (s *Sender) Run(ctx context.Context) error {
 	return nil
 }
 
+// Sent says whether everything is sent.
+func (s *Sender) Sent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.Tale.Emissions, func(e *Emission) bool { return !e.Sent })
+}
+
 // Done says whether every record that counts is sent and settled.
 func (s *Sender) Done() bool {
 	s.mu.Lock()
@@ -119,6 +127,9 @@ func (s *Sender) send(ctx context.Context, plain, shop *kgo.Client, e *Emission)
 	}
 	if err != nil {
 		return fmt.Errorf("encoding %s of %s: %w", e.Workflow, e.Key, err)
+	}
+	if e.Size > 0 {
+		r.Value = breakTo(r.Value, e.Size)
 	}
 	switch {
 	case e.Aborted:

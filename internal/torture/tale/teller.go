@@ -59,6 +59,7 @@ func Tell(seed int64, o Options) *Tale {
 		t.at += time.Duration(t.r.IntN(20_000)) * time.Millisecond
 		t.story(i)
 	}
+	t.further(seed, o.Orders)
 	return &t.Tale
 }
 
