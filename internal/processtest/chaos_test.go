@@ -39,8 +39,8 @@ func TestChaos(t *testing.T) {
 	orders, hurry := 150, 25.0
 	counts := map[kind]int{killReplica: 6, restartKafka: 1, emptyRedis: 1, stopZoho: 1, spoilNetwork: 6}
 	if os.Getenv(envLong) == "1" {
-		orders = 1200
-		counts = map[kind]int{killReplica: 36, restartKafka: 5, emptyRedis: 5, stopZoho: 5, spoilNetwork: 36}
+		orders = 900
+		counts = map[kind]int{killReplica: 32, restartKafka: 5, emptyRedis: 5, stopZoho: 5, spoilNetwork: 32}
 	}
 	tools := findTools(t)
 	if os.Getenv(envDetours) == "" || os.Getenv(testkit.EnvServices) == "" {

@@ -14,7 +14,11 @@ import (
 
 func TestMain(m *testing.M) {
 	// A toxic that is added to a connection which ends at that moment leaves its goroutine behind.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.Cleanup(func(code int) {
+			remove()
+			os.Exit(code)
+		}))
 }
 
 // Environment of this test, beside that of testkit.

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -66,17 +67,31 @@ func usual() terms {
 	return terms{perMinute: 1500, perDay: -1, concurrency: 10, latency: 150 * time.Millisecond, jitter: 250 * time.Millisecond}
 }
 
-// build makes the binary.
+// build makes the binary, once for all tests.
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "booksync")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./processor/cmd/booksync")
-	cmd.Dir = testkit.Root(t)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building booksync: %v\n%s", err, out)
+	binary, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
+
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "booksync-processtest")
+	if err != nil {
+		return "", err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	binary := filepath.Join(dir, "booksync")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/booksync/booksync/processor/cmd/booksync").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building booksync: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// remove takes away what was built.
+var remove = func() {}
 
 // world is one run's services, topics and processes.
 type world struct {
@@ -412,6 +427,15 @@ func (w *world) until(t *testing.T, what string, cond func() bool, seen *watcher
 		came = cond()
 		return came
 	})
+}
+
+// settleAll waits for an outcome of every record, however long it takes, as long as more come within the patience.
+func (w *world) settleAll(t *testing.T, watch *watcher, records int) {
+	t.Helper()
+	for watch.distinct() < records {
+		before := watch.distinct()
+		w.until(t, "more outcomes", func() bool { return watch.distinct() > before }, watch)
+	}
 }
 
 // check fails the test when a process ended that should run, or outcomes are read no more.

@@ -30,6 +30,11 @@ GATEWAYS = ["stripe", "paypal"]
 START = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)
 
 
+def placed(i):
+    """All within one month: a cancellation of the next one would be a credit note, and no void invoice."""
+    return START + timedelta(minutes=11 * (i % 3000))
+
+
 def cents(amount):
     return amount.quantize(CENT, rounding=ROUND_HALF_UP)
 
@@ -118,7 +123,7 @@ class Shop:
         self.accounts["sold"] -= gross - back
 
     def order(self, i):
-        at = START + timedelta(minutes=11 * i)
+        at = placed(i)
         c = self.r.randrange(self.customers)
         lines = []
         for n in range(1 + self.r.randrange(4)):
@@ -200,7 +205,7 @@ class Shop:
 
     def orphan(self, i):
         """A payment of an order that never comes."""
-        at = START + timedelta(minutes=11 * i)
+        at = placed(i)
         payment = {**self.event(at), "kind": "CAPTURED", "payment_id": f"pay-lost-{i}", "order_id": f"ord-lost-{i}", "amount": Decimal("12.34"),
                    "currency": "USD", "method": "card", "gateway": "stripe", "gateway_reference": f"ch_lost_{i}", "received_at": at}
         self.send(i, "payments", payment["order_id"], payment, "REJECTED", "dependency.missing")
