@@ -46,6 +46,9 @@ func Check(e Evidence) *Findings {
 	c.documents()
 	c.order()
 	c.limits()
+	if c.Lapsed != "" {
+		c.Problem(held, "%s", c.Lapsed)
+	}
 	if c.Spinning != "" {
 		c.Problem(waits, "within one second these operations left: %s", c.Spinning)
 	}
