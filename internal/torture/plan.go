@@ -196,6 +196,9 @@ func draw(seed int64) *plan {
 	for _, kind := range kinds[:n] {
 		kind()
 	}
+	if slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == kill || f.action == killAfter }) {
+		p.at("kafka EndTxn", p.between(4, 40), killAfter).for_ = p.seconds(1, 60) // what was to happen behind a transaction does not
+	}
 	return p.plan
 }
 
