@@ -101,7 +101,7 @@ func (l *leaky) server(t *testing.T, behind string) string {
 		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Zoho-oauthtoken ")
 		if token != "" {
 			l.mu.Lock()
-			l.tokens[fmt.Sprint("access token ", len(l.tokens)+1)] = token
+			l.tokens["access token "+token] = token
 			l.mu.Unlock()
 		}
 		body, err := io.ReadAll(r.Body)
