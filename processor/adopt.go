@@ -21,7 +21,7 @@ type inBooks struct {
 // foundIn reads it; nil where the claim holds none.
 func foundIn(e ClaimEntry) *inBooks {
 	var f inBooks
-	if len(e.Data) == 0 || json.Unmarshal(e.Data, &f) != nil || f.Origin == "" {
+	if len(e.Data) == 0 || unmarshalKept(e.Data, &f) != nil || f.Origin == "" {
 		return nil
 	}
 	return &f

@@ -17,6 +17,7 @@ const (
 	parkReserve    = "day_reserve" // what is left of the day's quota is for payments and refunds
 	parkCircuit    = "circuit"     // Zoho Books is down
 	parkRedis      = "redis"       // Redis is away
+	parkUnreadable = "unreadable"  // its claim is in a state that this version does not know
 	parkRegistry   = "registry"    // the schema registry is away
 	parkEpoch      = "redis_epoch" // Redis came back without its memory
 )

@@ -202,7 +202,7 @@ func parkedFor(reason string) string {
 		"back_off": "another try after a failure", "paused": "the end of a pause, by operators or of the organisation's calls", "off": "their workflow, which is off",
 		"unusable": "their organisation to be usable: /readyz says what is wrong with it",
 		"day_reserve": "tomorrow's calls: the rest of today's is for payments and refunds", "circuit": "Zoho Books, which is down",
-		"redis": "Redis", "registry": "the schema registry", "redis_epoch": "Redis's memory to be looked through",
+		"redis": "Redis", "unreadable": "a version that can read its claim", "registry": "the schema registry", "redis_epoch": "Redis's memory to be looked through",
 	}
 	if text := words[reason]; text != "" {
 		return reason + ": " + text
