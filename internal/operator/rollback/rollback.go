@@ -34,12 +34,13 @@ type Plan struct {
 
 // Totals sum a plan up.
 type Totals struct {
-	Groups    int `json:"groups"`
-	Blocked   int `json:"blocked"` // groups that cannot be taken back
-	Outcomes  int `json:"outcomes"`
-	Dependent int `json:"dependent"` // outcomes not selected, which rest on selected ones
-	Steps     int `json:"steps"`
-	Calls     int `json:"calls"` // of Zoho Books, to apply the plan
+	Workflows map[string]int `json:"workflows"` // outcomes by workflow
+	Groups    int            `json:"groups"`
+	Blocked   int            `json:"blocked"` // groups that cannot be taken back
+	Outcomes  int            `json:"outcomes"`
+	Dependent int            `json:"dependent"` // outcomes not selected, which rest on selected ones
+	Steps     int            `json:"steps"`
+	Calls     int            `json:"calls"` // of Zoho Books, to apply the plan
 }
 
 // Group is what is taken back together: of one order, as a rule, or of several that share a payment.
