@@ -121,7 +121,9 @@ func sales(from, to int) (orders, payments []string) {
 // takes back, mends, and posts anew, and in the end nothing is left to look at.
 func TestWrongMappingIsFoundTakenBackAndPostedAnew(t *testing.T) {
 	t.Parallel()
-	s := startCompanies(t, simulatorOptions{id: "10234695", country: "us", bare: true}, "acme", "sandbox").prepare(t)
+	s := startCompanies(t, simulatorOptions{id: "10234695", country: "us", bare: true}, "acme", "sandbox")
+	s.environ = append([]string{"BOOKSYNC_ZOHO_WINDOW=10s"}, s.environ...) // the first one counts; a grant is good for a 61st: on a busy machine calls need that
+	s.prepare(t)
 	d := deskOf(t, s)
 	dir := filepath.Dir(d.file)
 	right := read(t, d.file)
