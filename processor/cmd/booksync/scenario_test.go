@@ -238,6 +238,9 @@ func TestWrongMappingIsFoundTakenBackAndPostedAnew(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &deep); err != nil || r.code != 0 || len(deep.Exceptions) > 0 {
 		t.Errorf("every document opened: %v, exit %d\n%s\n%s", err, r.code, r.stdout, r.stderr)
 	}
+	// What was done is found from one of the orders.
+	mustHold(t, d.must("trace", "O"+strconv.Itoa(incidentHalf)), "POSTED", "pause organisation acme", "rollback.apply --config-hash "+hash[1], "REVERSED", "rollback.redrive", "resume organisation acme")
+	mustHold(t, d.must("trace", "O"+strconv.Itoa(2*incidentHalf-1)), "dead letter", "replay --ids", "POSTED")
 	actions := map[string]int{}
 	for _, e := range s.audited(t) {
 		actions[e.Action]++
