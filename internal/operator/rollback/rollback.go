@@ -97,8 +97,8 @@ type Step struct {
 	Parent string          `json:"parent,omitempty"` // the document it belongs to
 	Number string          `json:"number,omitempty"`
 	Amount decimal.Decimal `json:"amount"`
-	Key    string          `json:"key,omitempty"` // the new key, of a renaming
+	Key    string          `json:"key,omitempty"` // the new key, of a renaming; the key that the document has then, of a voiding
 }
 
-// reversedKey is what takes the place of a document's key, so that the key is free again.
-func reversedKey(key, id string) string { return key + ":reversed:" + id }
+// reversedKey is what takes the place of a document's key, so that the key is free again. That of a reversed key is itself.
+func reversedKey(key, id string) string { return ownKey(key, id) + ":reversed:" + id }
