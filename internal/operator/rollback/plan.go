@@ -41,7 +41,7 @@ func Build(ctx context.Context, read Outcomes, books Books, sel Selector, versio
 }
 
 func (p *Plan) sum() {
-	p.Totals = Totals{Groups: len(p.Groups)}
+	p.Totals = Totals{Groups: len(p.Groups), Workflows: make(map[string]int)}
 	for _, g := range p.Groups {
 		if g.Blocked != "" {
 			p.Totals.Blocked++
@@ -49,6 +49,7 @@ func (p *Plan) sum() {
 		}
 		p.Totals.Outcomes += len(g.Outcomes)
 		for _, o := range g.Outcomes {
+			p.Totals.Workflows[o.Workflow]++
 			if !o.Selected {
 				p.Totals.Dependent++
 			}

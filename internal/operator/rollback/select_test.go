@@ -59,6 +59,22 @@ func TestSelectorWantsAllThatIsGiven(t *testing.T) {
 	}
 }
 
+func TestPlanOfAReversedOutcome(t *testing.T) {
+	t.Parallel()
+	for want, o := range map[string]schemas.Outcome{
+		"X7":  {Status: schemas.StatusReversed, Reason: reasonOf("X7", "o1")},
+		"":    {Status: schemas.StatusPosted, Reason: reasonOf("X7", "o1")},
+		"Y 8": {Status: schemas.StatusReversed, Reason: reasonOf("Y 8", "o1")},
+	} {
+		if got := PlanOf(&o); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := PlanOf(&schemas.Outcome{Status: schemas.StatusReversed, Reason: "somebody else's"}); got != "" {
+		t.Errorf("%q of a reason that is not ours", got)
+	}
+}
+
 // posted is an outcome that wrote a document, settled so many seconds after the first.
 func posted(workflow, id string, seconds int, selected bool) *Posted {
 	return &Posted{

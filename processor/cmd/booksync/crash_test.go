@@ -199,6 +199,7 @@ func TestARollbackThatIsKilledGoesOnAndDoesNothingTwice(t *testing.T) {
 		t.Errorf("after the rollback the books hold %v, %v", living, accounts)
 	}
 	d.must("rollback", "apply", file, "--apply", "--reason", "once more")
+	mustHold(t, d.must("status"), ", 0 under way") // a command that ended holds no slot of the budget
 	got := d.outcomes(len(want))
 	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(got))); diff != "" {
 		t.Errorf("outcomes (-want +got): %s", diff)

@@ -169,7 +169,7 @@ func TestEveryAlertHasARow(t *testing.T) {
 			t.Errorf("%s leads to no page", row[1])
 		}
 	}
-	alerts := regexp.MustCompile("(?m)^ +- alert: (\\w+)$").FindAllStringSubmatch(read(t, filepath.Join(root, "deploy", "prometheus", "alerts.yaml")), -1)
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(read(t, filepath.Join(root, "deploy", "prometheus", "alerts.yaml")), -1)
 	if len(alerts) < 10 {
 		t.Fatalf("%d alerts", len(alerts))
 	}

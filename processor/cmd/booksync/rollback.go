@@ -202,6 +202,12 @@ func (c *cli) printPlan(p *rollback.Plan, file string) error {
 	for _, do := range slices.Sorted(maps.Keys(steps)) {
 		fmt.Fprintf(c.stdout, "%6d  %s\n", steps[do], do)
 	}
+	fmt.Fprintln(c.stdout)
+	for _, w := range control.Workflows {
+		if n := p.Totals.Workflows[w]; n > 0 {
+			fmt.Fprintf(c.stdout, "%6d  taken back of workflow %s\n", n, w)
+		}
+	}
 	fmt.Fprintf(c.stdout, "\nplan %s: %s of %s (%d not selected, which rest on others), %s; %s cannot be taken back\n", p.ID,
 		plural(p.Totals.Outcomes, "outcome"), plural(p.Totals.Groups-p.Totals.Blocked, "order"), p.Totals.Dependent,
 		plural(p.Totals.Calls, "call"), plural(p.Totals.Blocked, "order"))
