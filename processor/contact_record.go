@@ -88,11 +88,9 @@ func (r *contactRecord) changed(plan *contactPlan) bool {
 
 // rawHash is a hash of a customer as the event has it.
 func rawHash(p *schemas.Party) string {
-	b, err := json.Marshal(p)
-	if err != nil {
-		panic("customer: " + err.Error()) // texts: cannot fail
-	}
-	return hash(string(b), hashLength)
+	var out string
+	marshaled(p, func(b []byte) { out = hash(string(b), hashLength) })
+	return out
 }
 
 // partHash is how much of a hash a part keeps: what is told apart is two states of one part of one contact.

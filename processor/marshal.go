@@ -234,6 +234,8 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 		switch {
 		case sf.Type == timeType:
 			f.isZero = func(v reflect.Value) bool { return pointer[time.Time](v).IsZero() }
+		case sf.Type == decimalType:
+			f.isZero = func(v reflect.Value) bool { return pointer[decimal.Decimal](v).IsZero() }
 		case sf.Type.Implements(zeroerType) && f.omitZero:
 			return nil, false
 		}

@@ -67,7 +67,7 @@ func fill(rng *rand.Rand, v reflect.Value) {
 
 func TestMarshalWritesWhatJSONMarshalWrites(t *testing.T) {
 	t.Parallel()
-	for _, sample := range []any{new(schemas.Order), new(schemas.Payment), new(schemas.Refund), new(OrderState), new(progress)} {
+	for _, sample := range []any{new(schemas.Order), new(schemas.Payment), new(schemas.Refund), new(OrderState), new(progress), new(schemas.Party)} {
 		typ := reflect.TypeOf(sample).Elem()
 		t.Run(typ.String(), func(t *testing.T) {
 			t.Parallel()
@@ -104,4 +104,16 @@ func BenchmarkMarshal(b *testing.B) {
 			marshal(v)
 		}
 	})
+}
+
+// What is written with every order must not fall back to json.Marshal because of a field that was added.
+func TestMarshalFollowsTheRulesOfWhatIsWrittenOften(t *testing.T) {
+	t.Parallel()
+	for _, typ := range []reflect.Type{
+		reflect.TypeFor[schemas.Order](), reflect.TypeFor[schemas.Party](), reflect.TypeFor[OrderState](), reflect.TypeFor[InvoiceState](), reflect.TypeFor[progress](),
+	} {
+		if _, ok := fieldsOf(typ, nil); !ok {
+			t.Errorf("%s has a field whose rule is not followed", typ)
+		}
+	}
 }

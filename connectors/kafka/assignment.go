@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,6 +22,7 @@ type topicPartition struct {
 type partition struct {
 	topicPartition
 	member  string        // the member id it was assigned to
+	since   time.Time     // when it was assigned
 	leaving chan struct{} // closed when it is gone, or the engine stops
 	gone    atomic.Bool   // revoked or lost; set under life.mu
 
@@ -58,7 +60,7 @@ func (l *life) assigned(_ context.Context, cl *kgo.Client, added map[string][]in
 			tp := topicPartition{topic, n}
 			l.leave(tp) // should never be there
 			l.parts[tp] = &partition{
-				topicPartition: tp, member: member, leaving: make(chan struct{}), committed: -1,
+				topicPartition: tp, member: member, since: time.Now(), leaving: make(chan struct{}), committed: -1,
 				lanes: make(map[uint64]*lane), reasons: make(map[string]int),
 			}
 			if l.stopping {

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestRecordParkedForLongWhileItsPartitionGoesOn(t *testing.T) {
@@ -249,5 +251,65 @@ func TestSecondSignalHurries(t *testing.T) {
 	k.checkOnce()
 	if got := fmt.Sprint(len(k.settledRecords())); got != "0" {
 		t.Errorf("%s outcomes", got)
+	}
+}
+
+// A transaction of somebody who is gone keeps the group's commits from being read: the client waits without a word, so readiness must say it.
+func TestCommitsHeldBackByAnOpenTransactionAreSaid(t *testing.T) {
+	t.Parallel()
+	k := setup(t)
+	k.produce(30, 3)
+	end := k.openCommit(0)
+	m := k.start(k.settling(), func(c *Config) { c.TransactionTimeout = time.Second })
+	k.eventually("not ready because of the transaction", func() bool {
+		err := m.Ready()
+		return err != nil && strings.Contains(err.Error(), k.source+"/0 has had no position") && strings.Contains(err.Error(), "find-hanging")
+	})
+	end()
+	k.eventually("ready", func() bool { return m.Ready() == nil })
+	k.checkAll()
+}
+
+// openCommit commits the start of a partition of the source in a transaction that stays open until the returned function aborts it.
+func (k *kit) openCommit(partition int32) (abort func()) {
+	k.t.Helper()
+	opts, err := k.config("").ClientOpts()
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	id := k.group + "-somebody"
+	cl, err := kgo.NewClient(append(opts, kgo.TransactionalID(id), kgo.MaxVersions(requestVersions(false)))...)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.t.Cleanup(cl.Close)
+	ctx := k.t.Context()
+	pid, epoch, err := cl.ProducerID(ctx)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	add := kmsg.NewPtrAddOffsetsToTxnRequest()
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = id, pid, epoch, k.group
+	if resp, err := add.RequestWith(ctx, cl); err != nil || resp.ErrorCode != 0 {
+		k.t.Fatalf("adding offsets: %v, %v", err, kerr.ErrorForCode(resp.ErrorCode))
+	}
+	p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+	p.Partition, p.LeaderEpoch = partition, -1
+	topic := kmsg.NewTxnOffsetCommitRequestTopic()
+	topic.Topic, topic.Partitions = k.source, append(topic.Partitions, p)
+	commit := kmsg.NewPtrTxnOffsetCommitRequest()
+	commit.TransactionalID, commit.ProducerID, commit.ProducerEpoch, commit.Group, commit.Generation = id, pid, epoch, k.group, -1
+	commit.Topics = append(commit.Topics, topic)
+	resp, err := commit.RequestWith(ctx, cl)
+	if err != nil || resp.Topics[0].Partitions[0].ErrorCode != 0 {
+		k.t.Fatalf("committing in a transaction: %v, %+v", err, resp)
+	}
+	return func() {
+		k.t.Helper()
+		end := kmsg.NewPtrEndTxnRequest()
+		end.TransactionalID, end.ProducerID, end.ProducerEpoch = id, pid, epoch
+		if resp, err := end.RequestWith(ctx, cl); err != nil || resp.ErrorCode != 0 {
+			k.t.Fatalf("ending the transaction: %v, %v", err, kerr.ErrorForCode(resp.ErrorCode))
+		}
 	}
 }

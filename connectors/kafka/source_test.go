@@ -230,11 +230,13 @@ func TestBrokerKilledAndStartedAgain(t *testing.T) {
 	dir := t.TempDir()
 	disk := []kfake.Opt{kfake.DataDir(dir)}
 	k := setup(t, func(o *kitOptions) { o.fake = disk })
-	k.start(k.settling())
-	k.start(k.settling())
+	m1, m2 := k.start(k.settling()), k.start(k.settling())
 	k.produce(500, 50)
 	k.waitSettled(1)
 	k.restartBroker(disk)
+	if k.fake == nil {
+		k.abortHanging(m1.cfg.TransactionalID, m2.cfg.TransactionalID)
+	}
 	k.eventually("produced again", func() bool {
 		ctx := t.Context()
 		return k.client.ProduceSync(ctx, &kgo.Record{Topic: k.source, Key: []byte("key-0"), Value: []byte("after")}).FirstErr() == nil

@@ -240,6 +240,30 @@ func TestBudgetOfAnUnansweredCall(t *testing.T) {
 	})
 }
 
+func TestBudgetIsToldOfTheLastCallsBeforeAClientCloses(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, s *bundle) {
+		limits := Limits{PerWindow: -1, Concurrency: 1}
+		for range 20 {
+			client := s.open()
+			b := s.budget(client, limits)
+			g, err := b.Acquire(s.ctx, s.org, Operator)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Done(good)
+			b.Flush(s.ctx)
+			if err := client.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state, err := s.budget(s.open(), limits).State(s.ctx, s.org)
+		if err != nil || state.InFlight != 0 {
+			t.Errorf("%d slots are taken by clients that closed: %v", state.InFlight, err)
+		}
+	})
+}
+
 func TestBudgetPauses(t *testing.T) {
 	t.Parallel()
 	answer := func(status, code int) Answer {
@@ -249,6 +273,8 @@ func TestBudgetPauses(t *testing.T) {
 	}
 	dayIsOver := answer(429, 45)
 	dayIsOver.DayReset = 2 * time.Hour
+	dayEndsNow := answer(429, 45)
+	dayEndsNow.DayReset = 0
 	retryLater := answer(429, 0)
 	retryLater.RetryAfter = 10 * time.Minute
 	tests := map[string]struct {
@@ -259,7 +285,8 @@ func TestBudgetPauses(t *testing.T) {
 		"too many a minute":            {answer(429, 44), 60 * time.Second, 76 * time.Second, ReasonRate},
 		"a bare 429":                   {answer(429, 0), 60 * time.Second, 76 * time.Second, ReasonRate},
 		"a 429 that says when":         {retryLater, 10 * time.Minute, 13 * time.Minute, ReasonRate},
-		"the day's quota is spent":     {dayIsOver, 2 * time.Hour, 2*time.Hour + 2*time.Second, ReasonDayLimit},
+		"the day's quota is spent":     {dayIsOver, 2*time.Hour + time.Second, 2*time.Hour + 2*time.Second, ReasonDayLimit},
+		"spent, in its last second":    {dayEndsNow, 900 * time.Millisecond, 2 * time.Second, ReasonDayLimit},
 		"spent, nobody knows how long": {answer(429, 45), time.Hour, time.Hour + 2*time.Second, ReasonDayLimit},
 		"too many at a time":           {answer(429, 1070), 0, 2 * time.Second, ReasonConcurrency},
 	}

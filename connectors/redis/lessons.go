@@ -20,6 +20,9 @@ func (p *pump) learn(a Answer) {
 	if !a.Answered {
 		return
 	}
+	if a.DayReset >= 0 {
+		a.DayReset += time.Second // it is told in whole seconds, cut off: whoever comes a moment early is refused until the next reset
+	}
 	if a.DayLimit > 0 && a.DayRemaining >= 0 {
 		if p.learnt.limit != a.DayLimit || a.DayRemaining < p.learnt.remaining {
 			p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// switchesEvery is how often the switches are read although nothing told of a change.
+	// switchesEvery is the default of Switches.Every.
 	switchesEvery = 200 * time.Millisecond
 	// switchesFresh is how old the state may be for a decision to write: together with the time that a read takes it is less than the second within which a
 	// switch takes effect everywhere.
@@ -75,7 +75,7 @@ func (w *SwitchWatch) Stop() { w.stop() }
 
 // run reads when told and now and then.
 func (w *SwitchWatch) run(ctx context.Context, told <-chan struct{}) {
-	tick := time.NewTicker(switchesEvery)
+	tick := time.NewTicker(w.s.Every)
 	defer tick.Stop()
 	away := false
 	for {

@@ -202,6 +202,7 @@ func (c *Client) attempt(ctx context.Context, cl *call, body []byte, repeated bo
 	info.Waited = started.Sub(asked)
 	err = c.exchange(ctx, cl, body, tok, out, &result, &info)
 	info.Duration = time.Since(started)
+	activityOf(ctx).moved()
 	counts.calledFor(info.Duration)
 	done = true
 	grant.Done(result)

@@ -40,6 +40,10 @@ func (s *Service) reportStatus(ctx context.Context, id string) {
 			s.log.Debug("status not reported", "error", err.Error())
 		}
 	}
+	every := status.ReportEvery
+	if s.opts.Idle > 0 {
+		every = s.opts.Idle
+	}
 	for {
 		text, err := json.Marshal(s.report(id, started))
 		if err != nil {
@@ -47,7 +51,7 @@ func (s *Service) reportStatus(ctx context.Context, id string) {
 			return
 		}
 		put(ctx, text)
-		if !pause(ctx, status.ReportEvery) {
+		if !pause(ctx, every) {
 			break
 		}
 	}

@@ -34,10 +34,19 @@ type Options struct {
 	RedisSkipServerCheck bool
 	// ReconcileLook is how often it is asked whether a scheduled reconciliation is due. Default 1 min.
 	ReconcileLook time.Duration
+	// Idle, if set, is how often the switches are read although nothing told of a change, and how often a replica reports how it
+	// is doing: longer than by default where simulated hours pass.
+	Idle time.Duration
 	// Dial replaces the dialer of every connection: to Kafka, Redis and Zoho. Default: TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Now is the job's clock. Default: time.Now.
 	Now func() time.Time
+	// StallAfter is how long work may go without a sign of life until /healthz fails. Default 50 s, or more where calls may take longer.
+	StallAfter time.Duration
+
+	// Of tests: what stands between the engine and the job, and further options of the Zoho Books clients.
+	wrap  func(kafka.Handler) kafka.Handler
+	books []zohobooks.Option
 }
 
 // Service is booksync, built and not yet running.
@@ -55,6 +64,7 @@ type Service struct {
 	engine atomic.Pointer[kafka.Engine]
 
 	switches atomic.Pointer[redis.SwitchWatch]
+	watchdog *watchdog
 
 	mu      sync.Mutex
 	waiting error // why it does not consume yet
@@ -67,6 +77,7 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*Service, error
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{cfg: cfg, opts: opts, log: opts.Log, books: make(map[string]*zohobooks.Client), waiting: errors.New("starting")}
+	s.watchdog = newWatchdog(s)
 	if err := s.build(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -106,7 +117,8 @@ func (s *Service) build(ctx context.Context) error {
 		client: s.store.Client, claims: inRedis, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
 	}
 	for _, name := range s.cfg.OrganizationNames() {
-		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name)), zohobooks.WithDialer(s.opts.Dial)); err != nil {
+		opts := append([]zohobooks.Option{zohobooks.WithObserver(s.called(name)), zohobooks.WithDialer(s.opts.Dial)}, s.opts.books...)
+		if s.books[name], err = s.store.Books(name, opts...); err != nil {
 			return err
 		}
 	}
@@ -116,6 +128,7 @@ func (s *Service) build(ctx context.Context) error {
 // called counts a call of an organisation.
 func (s *Service) called(organization string) func(zohobooks.CallInfo) {
 	return func(c zohobooks.CallInfo) {
+		s.watchdog.called()
 		s.tel.Metrics.Call(context.Background(), telemetry.Call{
 			Organization: organization, Resource: c.Resource, Method: c.Method, Status: c.Status, Code: c.Code,
 		}, c.Duration, c.Waited)
@@ -131,6 +144,11 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 		return err
 	}
 	defer stopHTTP()
+	var dog sync.WaitGroup
+	dogLife, stopDog := context.WithCancel(context.WithoutCancel(ctx))
+	dog.Go(func() { s.watchdog.watch(dogLife) })
+	defer dog.Wait()
+	defer stopDog()
 	stopReporting, err := s.reporting(ctx)
 	if err != nil {
 		return err
@@ -185,7 +203,11 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 		return err
 	}
 	kc.Epoch = s.claims.epochMark
-	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe, now: s.opts.Now}
+	var h kafka.Handler = &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe, now: s.opts.Now}
+	if s.opts.wrap != nil {
+		h = s.opts.wrap(h)
+	}
+	h = watched{s.watchdog, h}
 	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log), kafka.WithClientOpts(s.kafkaOpts()...))
 	if err != nil {
 		return err
@@ -239,12 +261,23 @@ func (s *Service) organizations(ctx context.Context) ([]*processor.Organization,
 			}
 			s.wait(err)
 			s.log.Error("organisation not usable", "organization", name, "error", err.Error())
-			if !pause(ctx, min(time.Second<<min(n, 6), time.Minute)) {
+			if !pause(ctx, again(err, n, time.Now())) {
 				return nil, ctx.Err()
 			}
 		}
 	}
 	return orgs, nil
+}
+
+// again is how long to wait after the n-th try of an organisation failed, at most a minute. Who starts during a pause is
+// there when it ends.
+func again(err error, n int, now time.Time) time.Duration {
+	wait := time.Second << min(n, 6)
+	var paused *zohobooks.PausedError
+	if errors.As(err, &paused) {
+		wait = max(paused.Until.Sub(now), time.Second)
+	}
+	return min(wait, time.Minute)
 }
 
 // pause waits; false when ctx ended first.

@@ -23,6 +23,9 @@ func (s switches) Fresh(ctx context.Context) error { return s.watch.Fresh(ctx) }
 // watchSwitches learns what is paused; nothing is consumed before that is known. It tries until Redis answers or ctx ends.
 func (s *Service) watchSwitches(ctx context.Context, wake func(...string)) (*redis.SwitchWatch, error) {
 	inRedis := redis.NewSwitches(s.store.Client, s.cfg.Kafka.Group)
+	if s.opts.Idle > 0 {
+		inRedis.Every = s.opts.Idle
+	}
 	for n := 0; ; n++ {
 		watch, err := inRedis.Watch(ctx, func() { wake(processor.WakeSwitches) })
 		if err == nil {
@@ -36,10 +39,4 @@ func (s *Service) watchSwitches(ctx context.Context, wake func(...string)) (*red
 			return nil, ctx.Err()
 		}
 	}
-}
-
-// held says whether operators have paused anything.
-func (s *Service) held() bool {
-	watch := s.switches.Load()
-	return watch != nil && len(watch.Known()) > 0
 }

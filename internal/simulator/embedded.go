@@ -32,13 +32,22 @@ const embeddedPartitions = 3
 // redisTick is how often keys of the embedded Redis are looked at for expiry.
 const redisTick = 20 * time.Millisecond
 
-// StartRedis runs a Redis server in this process, for demo and tests. miniredis never expires a key by itself: a ticker
-// moves its clock with the real one. stop ends both.
+// StartRedis runs a Redis server in this process, for demo and tests. stop ends it.
 func StartRedis() (addr string, stop func(), err error) {
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {
 		return "", nil, fmt.Errorf("starting the embedded Redis: %w", err)
 	}
+	still := ExpireKeys(m)
+	return m.Addr(), sync.OnceFunc(func() {
+		still()
+		m.Close()
+	}), nil
+}
+
+// ExpireKeys moves the clock of m, which never expires a key by itself, with the real one, until stop. (Its own ClockTTL looks at every key
+// with every command of a script: half of what a script costs.)
+func ExpireKeys(m *miniredis.Miniredis) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -55,9 +64,8 @@ func StartRedis() (addr string, stop func(), err error) {
 			}
 		}
 	}()
-	return m.Addr(), sync.OnceFunc(func() {
+	return func() {
 		close(done)
 		<-ended
-		m.Close()
-	}), nil
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
+	"github.com/booksync/booksync/internal/simulator"
 )
 
 // Redis returns the address of the real Redis that BOOKSYNC_TEST_REDIS names, or of a fresh miniredis that ends with the
@@ -25,15 +27,18 @@ func Redis(t testing.TB) (addr string, real bool) {
 	return mini(t).Addr(), false
 }
 
-// mini starts a miniredis. It never expires keys unless told to go by the clock.
+// mini starts a miniredis whose keys expire with the clock.
 func mini(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {
 		t.Fatalf("starting miniredis: %v", err)
 	}
-	m.ClockTTL(true)
-	t.Cleanup(m.Close)
+	stop := simulator.ExpireKeys(m)
+	t.Cleanup(func() {
+		stop()
+		m.Close()
+	})
 	return m
 }
 

@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// maxHistory bounds the lines that are kept of a simulation.
-const maxHistory = 4000
+// maxHistory bounds the lines that are kept of a simulation, with the service's debug log maxDebug.
+const (
+	maxHistory = 4_000
+	maxDebug   = 60_000
+)
 
 // history is what happened in a simulation, for people who look for a failure: faults, lives and deaths, warnings, outcomes.
 type history struct {
@@ -24,7 +27,11 @@ func (h *history) add(format string, args ...any) {
 	line := time.Now().UTC().Format("02 15:04:05.000 ") + fmt.Sprintf(format, args...)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.lines) >= maxHistory {
+	bound := maxHistory
+	if h.level < slog.LevelInfo {
+		bound = maxDebug
+	}
+	if len(h.lines) >= bound {
 		h.left++
 		return
 	}

@@ -63,7 +63,7 @@ func (l *listener) Close() error {
 // Addr implements net.Listener.
 func (l *listener) Addr() net.Addr { return l.at }
 
-// outage cuts every connection of a service and refuses new ones for d.
+// outage cuts the replicas' connections to a service and refuses them new ones for d.
 func (n *network) outage(service string, d time.Duration) {
 	n.mu.Lock()
 	if till := time.Now().Add(d); till.After(n.down[service]) {
@@ -72,7 +72,9 @@ func (n *network) outage(service string, d time.Duration) {
 	cables := n.cables
 	n.mu.Unlock()
 	for _, c := range cables {
-		c.sever(service)
+		if c.watch != nil {
+			c.sever(service)
+		}
 	}
 }
 
@@ -119,7 +121,7 @@ func (c *cable) dial(ctx context.Context, _, at string) (net.Conn, error) {
 	c.dials++
 	mine := addr(fmt.Sprintf("%s:%d", c.name, c.dials))
 	c.mu.Unlock()
-	if l == nil || gone || c.n.refuses(at) {
+	if l == nil || gone || c.watch != nil && c.n.refuses(at) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errRefused}
 	}
 	near, far := connect(mine, l.at)

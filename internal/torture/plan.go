@@ -81,8 +81,12 @@ type plan struct {
 	start    time.Time
 	skews    []time.Duration // by replica
 	switches simulator.Switches
-	wire     []*wireFault
-	books    []simulator.Fault
+	// hurry divides the times of the tale: what a shop sends in minutes comes within seconds. 0: as it is told.
+	hurry float64
+	// perMinute is how many calls the company may make in a minute.
+	perMinute int
+	wire      []*wireFault
+	books     []simulator.Fault
 }
 
 // forgetful says whether Redis loses what it holds, or a part.
@@ -90,9 +94,28 @@ func (p *plan) forgetful() bool {
 	return slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == empty || f.action == failover })
 }
 
+// patience is how long it may take until every record has its verdict: what the tale takes, waits and searches for what never
+// comes, and all that the faults hold up. Whatever takes longer waits for something that it need not wait for.
+func (p *plan) patience() time.Duration {
+	d := 45 * time.Minute
+	for _, f := range p.wire {
+		d += f.for_
+		if f.action == quotaGone {
+			d += 90 * time.Minute // until midnight, and for a quota whose end nobody told
+		}
+	}
+	for _, f := range p.books {
+		d += f.Delay + f.For
+	}
+	return d
+}
+
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d replicas, protocol %s, from %s, clocks off by %v\n", p.replicas, p.protocol, p.start.Format(time.RFC3339), p.skews)
+	fmt.Fprintf(&b, "%d replicas, protocol %s, from %s, clocks off by %v, %d calls a minute\n", p.replicas, p.protocol, p.start.Format(time.RFC3339), p.skews, p.perMinute)
+	if p.hurry > 0 {
+		fmt.Fprintf(&b, "  the tale is told %.0f times as fast\n", p.hurry)
+	}
 	for _, f := range p.wire {
 		fmt.Fprintf(&b, "  %s\n", f)
 	}
@@ -101,6 +124,9 @@ func (p *plan) String() string {
 	}
 	return b.String()
 }
+
+// maxSkew is by how much a replica's clock is wrong at most.
+const maxSkew = 1500 * time.Millisecond
 
 // planner draws a plan; equal seeds give equal plans.
 type planner struct {
@@ -144,7 +170,7 @@ func (p *planner) op(ops map[string]int) (string, int) {
 
 // draw makes a seed's plan. Some seeds have one kind of trouble only, so that each is seen by itself; most have several.
 func draw(seed int64) *plan {
-	p := &planner{plan: &plan{replicas: 2, protocol: "classic", start: begin}, r: rand.New(rand.NewPCG(uint64(seed), 0x666175_6c74))}
+	p := &planner{plan: &plan{replicas: 2, protocol: "classic", start: begin, perMinute: perMinute}, r: rand.New(rand.NewPCG(uint64(seed), 0x666175_6c74))}
 	if p.r.IntN(3) == 0 {
 		p.replicas = 3
 	}
@@ -154,12 +180,12 @@ func draw(seed int64) *plan {
 	p.skews = make([]time.Duration, p.replicas+1)
 	if p.r.IntN(4) == 0 {
 		for i := range p.skews {
-			p.skews[i] = time.Duration(p.between(-1500, 1500)) * time.Millisecond
+			p.skews[i] = time.Duration(p.between(-int(maxSkew/time.Millisecond), int(maxSkew/time.Millisecond))) * time.Millisecond
 		}
 	}
 	kinds := []func(){
 		p.wireTrouble, p.wireTrouble, p.kills, p.kills, p.freezes, p.rebalances, p.lostAnswers, p.lostAnswers, p.errors, p.lateLandings, p.storms,
-		p.tokens, p.lags, p.outages, p.forgets, p.failovers, p.people, p.mutes, p.quota, p.slowness,
+		p.tokens, p.lags, p.outages, p.forgets, p.failovers, p.people, p.mutes, p.quota, p.slowness, p.rush, p.rush, p.stretches,
 	}
 	p.r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	n := 1
@@ -202,6 +228,23 @@ func (p *planner) rebalances() {
 	for range p.between(1, 3) {
 		op := p.pick("books POST", "kafka TxnOffsetCommit", "kafka EndTxn", "kafka Produce", "redis finish")
 		p.at(op, p.between(1, 25), join).for_ = time.Duration(p.between(1, 12_000)) * time.Millisecond
+	}
+}
+
+// rush is a backlog: everything comes at once, and with a small plan it takes longer than a waiting record's deadline.
+func (p *planner) rush() {
+	p.hurry = float64(p.between(15, 60))
+	if p.r.IntN(2) == 0 {
+		p.perMinute = smallPlan
+	}
+}
+
+// stretches are transactions that take so long that the group changes meanwhile.
+func (p *planner) stretches() {
+	for range p.between(1, 2) {
+		nth := p.between(1, 25)
+		p.at("kafka Produce", nth, slow).for_ = p.seconds(6, 9)
+		p.at("kafka Produce", nth, join).for_ = p.seconds(1, 20)
 	}
 }
 

@@ -58,7 +58,7 @@ func (p *process) live(ctx context.Context) {
 	log := slog.New(x.history.handler(fmt.Sprintf("replica %d", p.r.n)))
 	for ctx.Err() == nil {
 		service, err := app.New(ctx, &cfg, app.Options{
-			Log: log, Dial: p.cable.dial, RedisSkipServerCheck: true, Now: func() time.Time { return time.Now().Add(p.r.skew) },
+			Log: log, Dial: p.cable.dial, RedisSkipServerCheck: true, Idle: idle, Now: func() time.Time { return time.Now().Add(p.r.skew) },
 		})
 		if err == nil {
 			err = service.Run(ctx, p.hurry)

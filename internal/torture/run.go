@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/booksync/booksync/internal/simulator"
-	"github.com/booksync/booksync/schemas"
+	"github.com/booksync/booksync/internal/torture/judge"
+	"github.com/booksync/booksync/internal/torture/tale"
 )
 
 // run is one simulation.
@@ -20,7 +19,9 @@ type run struct {
 	seed    int64
 	w       *world
 	plan    *plan
-	tale    *tale
+	tale    *tale.Tale
+	sender  *tale.Sender
+	reader  *judge.Collector
 	history *history
 	ctx     context.Context // of the simulation: ends when the replicas are to end
 	alive   sync.WaitGroup  // processes, and what waits to start one
@@ -29,18 +30,11 @@ type run struct {
 	replicas []*replica
 	guests   int // replicas that joined and left
 	faults   map[string]int
-	ops      map[string]int // of all replicas, by name
-	calls    []time.Time    // that left for Zoho
-	losing   *losing        // a failover under way
+	edited   map[string]string // notes of invoices, by order
+	ops      map[string]int    // of all replicas, by name
+	calls    []time.Time       // that left for Zoho
+	losing   *losing           // a failover under way
 	spins    spins
-	outcomes map[place][]*outcome
-	seen     int
-}
-
-// outcome is one that a read_committed reader saw, and when.
-type outcome struct {
-	*schemas.Outcome
-	at time.Time
 }
 
 // maxPerSecond is how many operations of all replicas may leave within a second of simulated time. Time stands still while
@@ -212,23 +206,29 @@ func (x *run) guest(stay time.Duration) {
 
 // people do something to a document of every victim.
 func (x *run) people(f simulator.Fault, prefix string) {
-	for _, st := range x.tale.victims {
-		f.BusinessID = prefix + st.id + "*"
-		x.inject(f)
+	for _, st := range x.tale.Victims {
+		f.BusinessID = prefix + st.ID + "*"
+		if x.inject(f) && f.Kind == simulator.FaultEdit {
+			x.mu.Lock()
+			x.edited[st.ID] = f.Notes
+			x.mu.Unlock()
+		}
 	}
 }
 
-// inject asks the simulator for a fault. A person who finds no document does nothing.
-func (x *run) inject(f simulator.Fault) {
-	if err := x.w.sim.Inject(f); err != nil {
+// inject asks the simulator for a fault; false when it could not be. A person who finds no document does nothing.
+func (x *run) inject(f simulator.Fault) bool {
+	err := x.w.sim.Inject(f)
+	if err != nil {
 		x.history.add("%v", err)
 	}
+	return err == nil
 }
 
 // quotaGone uses up the day's calls until the company's midnight.
 func (x *run) quotaGone() {
-	used := x.w.sim.Calls(zohoID).Total
-	x.w.sim.SetLimits(zohoID, used, 0, 0)
+	used := x.w.sim.Calls(tale.ZohoID).Total
+	x.w.sim.SetLimits(tale.ZohoID, used, 0, 0)
 	zone, err := time.LoadLocation(x.w.org.TimeZone)
 	if err != nil {
 		panic(err) // the simulator has loaded it, too
@@ -237,19 +237,18 @@ func (x *run) quotaGone() {
 	midnight := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, zone)
 	x.alive.Go(func() {
 		pause(x.ctx, time.Until(midnight))
-		x.w.sim.SetLimits(zohoID, 10_000, 0, 0)
+		x.w.sim.SetLimits(tale.ZohoID, 10_000, 0, 0)
 	})
 }
 
 // Times of a simulation.
 const (
-	patience = 8 * time.Hour   // until every record has its verdict
-	linger   = 7 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
+	linger = 6 * time.Minute // afterwards, for what comes late: longer than the write horizon, lease and deadline of Redis
 )
 
-// simulate runs a seed from begin to end within a bubble.
-func simulate(seed int64, orders int, level slog.Level) *Result {
-	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, faults: map[string]int{}, ops: map[string]int{}, outcomes: map[place][]*outcome{}}
+// simulate runs a seed from begin to end within a bubble. interrupt comes from outside the bubble: it can be asked, not waited for.
+func simulate(interrupt context.Context, seed int64, orders int, level slog.Level) *Result {
+	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, edited: map[string]string{}, faults: map[string]int{}, ops: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	pause(ctx, time.Until(x.plan.start))
@@ -257,17 +256,22 @@ func simulate(seed int64, orders int, level slog.Level) *Result {
 	res := &Result{Seed: seed}
 	w, err := newWorld(seed, x.plan)
 	if err != nil {
-		res.problem("world", "%v", err)
+		res.Problem("world", "%v", err)
 		return res
 	}
-	x.w, x.tale = w, tell(seed, w.org, orders, x.plan.forgetful())
+	x.w, x.tale = w, tale.Tell(seed, tale.Options{Orders: orders, Begin: begin, Forgetful: x.plan.forgetful()})
 	for _, f := range x.plan.books {
 		x.inject(f)
 	}
-	stopReading, err := x.read()
-	if err != nil {
-		res.problem("world", "%v", err)
+	x.reader = &judge.Collector{Connect: w.client, Topics: w.cfg.Topics, Group: w.cfg.Kafka.Group, Codec: w.codec, Note: x.history.add}
+	if err := x.reader.Start(); err != nil {
+		res.Problem("world", "%v", err)
 		return res
+	}
+	x.alive.Go(x.watchCommits)
+	x.sender = &tale.Sender{
+		Tale: x.tale, Connect: w.client, Topics: w.cfg.Topics, Codec: w.codec, Begin: x.plan.start, Hurry: x.plan.hurry, Settled: x.reader.Settled,
+		Aborted: func() { x.hit(string(aborted)) },
 	}
 	for n := range x.plan.replicas {
 		r := &replica{x: x, n: n + 1, skew: x.plan.skews[n]}
@@ -277,21 +281,24 @@ func simulate(seed int64, orders int, level slog.Level) *Result {
 		r.start()
 	}
 	producing := make(chan error, 1)
-	go func() { producing <- x.produce() }()
-	if !until(ctx, patience, x.settled) {
+	go func() { producing <- x.sender.Run(ctx) }()
+	over := func() bool { return x.sender.Done() || interrupt.Err() != nil }
+	patience := x.plan.patience()
+	if !until(ctx, patience, over) {
 		x.history.add("not every record has a verdict after %s", patience)
 	}
-	pause(ctx, linger)
+	until(ctx, linger, func() bool { return interrupt.Err() != nil })
 	cancel()
 	if err := <-producing; err != nil {
-		res.problem("world", "%v", err)
+		res.Problem("world", "%v", err)
 	}
 	for _, r := range x.all() {
 		r.stop()
 	}
 	x.alive.Wait()
-	stopReading()
-	x.check(res)
+	pause(context.Background(), 5*time.Second) // what was published last
+	x.judge(res)
+	x.reader.Stop()
 	for kind, n := range w.sim.FaultHits() {
 		x.faults["books: "+string(kind)] += n
 	}
@@ -303,153 +310,43 @@ func simulate(seed int64, orders int, level slog.Level) *Result {
 	return res
 }
 
-// settled says whether every record that counts was sent and has a verdict.
-func (x *run) settled() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, e := range x.tale.emissions {
-		if !e.aborted && (!e.sent || len(x.outcomes[e.where]) == 0) {
-			return false
+// readDelay is how much later than a commit the reader sees its outcomes, which are published by the same transaction.
+const readDelay = 100 * time.Millisecond
+
+// watchCommits looks at what the group has committed whenever somebody has ended a transaction or committed without one. When
+// the pause is over, everything that could be done about it at that moment is done.
+func (x *run) watchCommits() {
+	for {
+		select {
+		case <-x.w.commits:
+		case <-x.ctx.Done():
+			return
+		}
+		if !pause(x.ctx, time.Millisecond) {
+			return
+		}
+		if err := x.reader.Look(x.ctx); err != nil && x.ctx.Err() == nil {
+			x.history.add("%v", err)
 		}
 	}
-	return true
 }
 
-// produce sends the tale's records when their time has come and what they wait for is there.
-func (x *run) produce() error {
-	plain, err := x.w.client()
+// judge gathers the evidence and lets it be judged.
+func (x *run) judge(res *Result) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	e, err := x.reader.Evidence(ctx)
 	if err != nil {
-		return fmt.Errorf("building the producer: %w", err)
-	}
-	defer plain.Close()
-	shop, err := x.w.client(kgo.TransactionalID("shop"))
-	if err != nil {
-		return fmt.Errorf("building the transactional producer: %w", err)
-	}
-	defer shop.Close()
-	left := append([]*emission{}, x.tale.emissions...)
-	sort.SliceStable(left, func(i, j int) bool { return left[i].at < left[j].at })
-	for len(left) > 0 {
-		rest := left[:0]
-		for _, e := range left {
-			if !x.ready(e) {
-				rest = append(rest, e)
-				continue
-			}
-			if err := x.send(plain, shop, e); err != nil {
-				if x.ctx.Err() != nil {
-					return nil
-				}
-				return err
-			}
-		}
-		left = rest
-		if !pause(x.ctx, 200*time.Millisecond) {
-			return nil
-		}
-	}
-	return nil
-}
-
-func (x *run) ready(e *emission) bool {
-	if time.Since(x.plan.start) < e.at {
-		return false
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, b := range e.after {
-		if !b.sent || len(x.outcomes[b.where]) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func (x *run) send(plain, shop *kgo.Client, e *emission) error {
-	topics := map[string]string{"order": x.w.cfg.Topics.Orders[0], "payment": x.w.cfg.Topics.Payments[0], "refund": x.w.cfg.Topics.Refunds[0]}
-	r := &kgo.Record{Topic: topics[e.workflow], Key: []byte(e.key), Value: e.raw}
-	if r.Topic == "" { // poison
-		r.Topic = topics["order"]
-	}
-	var err error
-	switch {
-	case e.order != nil:
-		r.Value, err = x.w.codec.EncodeOrder(x.ctx, r.Topic, e.order)
-	case e.payment != nil:
-		r.Value, err = x.w.codec.EncodePayment(x.ctx, r.Topic, e.payment)
-	case e.refund != nil:
-		r.Value, err = x.w.codec.EncodeRefund(x.ctx, r.Topic, e.refund)
-	}
-	if err != nil {
-		return fmt.Errorf("encoding %s of %s: %w", e.workflow, e.key, err)
-	}
-	switch {
-	case e.aborted:
-		err = x.transaction(shop, r, kgo.TryAbort)
-		x.hit(string(aborted))
-	case e.within:
-		err = x.transaction(shop, r, kgo.TryCommit)
-	default:
-		err = plain.ProduceSync(x.ctx, r).FirstErr()
-	}
-	if err != nil {
-		return fmt.Errorf("producing: %w", err)
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	e.where, e.sent = place{r.Topic, r.Partition, r.Offset}, true
-	return nil
-}
-
-func (x *run) transaction(shop *kgo.Client, r *kgo.Record, how kgo.TransactionEndTry) error {
-	if err := shop.BeginTransaction(); err != nil {
-		return err
-	}
-	if err := shop.ProduceSync(x.ctx, r).FirstErr(); err != nil {
-		return err
-	}
-	return shop.EndTransaction(x.ctx, how)
-}
-
-// read collects the outcomes as they become visible to a read_committed reader, until the returned function is called.
-func (x *run) read() (func(), error) {
-	cl, err := x.w.client(kgo.ConsumeTopics(x.w.cfg.Topics.Outcomes), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(time.Second))
-	if err != nil {
-		return nil, fmt.Errorf("building the reader: %w", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer cl.Close()
-		for ctx.Err() == nil {
-			for _, r := range cl.PollFetches(ctx).Records() {
-				x.take(r)
-			}
-		}
-	}()
-	return func() {
-		pause(context.Background(), 5*time.Second) // what was published last
-		cancel()
-		<-done
-	}, nil
-}
-
-func (x *run) take(r *kgo.Record) {
-	out, _, err := x.w.codec.DecodeOutcome(context.Background(), r.Value, r.Headers)
-	if err != nil {
-		x.history.add("an outcome cannot be decoded: %v", err)
+		res.Problem("world", "%v", err)
 		return
 	}
-	at := place{out.Source.Topic, out.Source.Partition, out.Source.Offset}
-	why := out.Reason
-	if out.Error != nil {
-		why = out.Error.Class + ": " + out.Error.Message
+	e.Tale, e.TimeZone, e.Spinning = x.tale, x.w.org.TimeZone, x.spins.Found
+	e.Ledger, e.Calls, e.Sent = x.w.sim.Ledger(tale.ZohoID), x.w.sim.Calls(tale.ZohoID), x.calls
+	e.Limits = judge.Limits{PerMinute: x.plan.perMinute, InFlight: concurrency}
+	e.Edited = x.edited
+	e.Skew, e.Delay = maxSkew, readDelay
+	if slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && (f.action == freeze || f.action == slow) }) {
+		e.Limits.InFlight = 0 // what the network holds back arrives when its slot is long free
 	}
-	x.history.add("outcome of %s: %s %s %s %s", at, out.Workflow, out.BusinessID, out.Status, why)
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.outcomes[at] = append(x.outcomes[at], &outcome{out, time.Now()})
-	x.seen++
+	res.Calls, res.Findings = len(x.calls), *judge.Check(*e)
 }

@@ -3,12 +3,12 @@
 // seconds. A seed decides the events and the schedule of faults; each fault is bound to the n-th operation of a kind. In
 // the end a checker with arithmetic of its own holds the history against the promises.
 //
-//	events.go        the tale of a seed: what producers send
+//	tale             the tale of a seed: what producers send
 //	plan.go          the faults of a seed
 //	world.go         the services; network.go, pipe.go, wire.go how replicas reach them
 //	replica.go       processes that live and die
 //	run.go           one simulation
-//	check.go         the promises; check_books.go the money
+//	judge            the checker: the promises, the money
 //	torture.go       many seeds
 package torture
 
@@ -24,11 +24,14 @@ import (
 	"time"
 )
 
+// DefaultOrders is the usual number of orders in a seed's tale.
+const DefaultOrders = 40
+
 // Options say what to run.
 type Options struct {
 	// First and Last are the seeds, inclusive.
 	First, Last int64
-	// Orders is the number of orders in each seed's tale. Default 40.
+	// Orders is the number of orders in each seed's tale. Default DefaultOrders.
 	Orders int
 	// Parallel is how many seeds run at a time. Default: one per CPU.
 	Parallel int
@@ -53,11 +56,8 @@ type Summary struct {
 	Seconds          float64        `json:"seconds"`
 }
 
-// Run runs the seeds; it blocks until all are done, or ctx ends.
+// Run runs the seeds; it blocks until all are done, or ctx ends. A seed that ctx cut short does not count.
 func Run(ctx context.Context, o Options) *Summary {
-	if o.Orders <= 0 {
-		o.Orders = 40
-	}
 	if o.Parallel <= 0 {
 		o.Parallel = runtime.GOMAXPROCS(0)
 	}
@@ -70,7 +70,10 @@ func Run(ctx context.Context, o Options) *Summary {
 	for range o.Parallel {
 		workers.Go(func() {
 			for seed := range seeds {
-				r := Seed(seed, o)
+				r := Seed(ctx, seed, o)
+				if ctx.Err() != nil { // it was cut short
+					continue
+				}
 				mu.Lock()
 				sum.add(r)
 				if o.Done != nil {
@@ -108,8 +111,11 @@ func (s *Summary) add(r *Result) {
 	}
 }
 
-// Seed runs one seed.
-func Seed(seed int64, o Options) (res *Result) {
+// Seed runs one seed. When ctx ends it stops early, and its result says nothing.
+func Seed(ctx context.Context, seed int64, o Options) (res *Result) {
+	if o.Orders <= 0 {
+		o.Orders = DefaultOrders
+	}
 	level := slog.LevelInfo
 	if o.Verbose {
 		level = slog.LevelDebug
@@ -117,13 +123,13 @@ func Seed(seed int64, o Options) (res *Result) {
 	defer func() {
 		if p := recover(); p != nil { // the bubble is deadlocked: something waits for ever
 			res = &Result{Seed: seed}
-			res.problem("nothing waits for ever", "%v", p)
+			res.Problem("nothing waits for ever", "%v", p)
 		}
 	}()
 	began := time.Now()
 	defer func() { res.Seconds = time.Since(began).Seconds() }()
 	// A bubble needs no more of a test than that there is one.
-	synctest.Test(&testing.T{}, func(*testing.T) { res = simulate(seed, o.Orders, level) })
+	synctest.Test(&testing.T{}, func(*testing.T) { res = simulate(ctx, seed, o.Orders, level) })
 	return res
 }
 

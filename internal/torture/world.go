@@ -8,34 +8,31 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/secret"
 	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/torture/tale"
 	"github.com/booksync/booksync/schemas"
-)
-
-// organization is the company's name in the events, zohoID its organisation id.
-const (
-	organization = "shop"
-	zohoID       = "10234695"
 )
 
 // Limits and times. They are those of a real installation, for time costs nothing here; what a record without its order
 // waits for is shorter.
 const (
 	perMinute    = 100
+	smallPlan    = 20 // calls per minute of a company with a small plan
 	concurrency  = 10
 	partitions   = 3
 	latency      = 120 * time.Millisecond
 	jitter       = 300 * time.Millisecond
 	settleEvery  = 250 * time.Millisecond
-	deadline     = 10 * time.Minute
+	deadline     = 7 * time.Minute
 	writeHorizon = 5 * time.Minute
 	lease        = time.Minute
+	idle         = 30 * time.Second // between two looks at what did not change
 )
 
 // begin is when every simulation begins.
@@ -51,16 +48,18 @@ type world struct {
 	cfg   *config.Config
 	codec *schemas.Codec
 	stops []func()
+
+	commits chan struct{} // gets something when the group may have committed; holds one
 }
 
 func newWorld(seed int64, p *plan) (*world, error) {
-	w := &world{net: newNetwork(), org: simulator.DefaultOrg(zohoID).WithFields()}
-	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = perMinute, 10_000, concurrency
+	w := &world{net: newNetwork(), org: tale.Company()}
+	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = p.perMinute, 10_000, concurrency
 	w.sim = simulator.New(simulator.Config{
 		Organizations: []simulator.Org{w.org}, Latency: latency, Jitter: jitter, Seed: seed, APIDomain: "http://" + booksAddr, Switches: p.switches,
 	})
 	w.stops = append(w.stops, w.sim.Serve(w.net.listen(booksAddr)))
-	w.cfg = w.config()
+	w.cfg = w.config(p)
 	var err error
 	if w.kafka, err = w.startKafka(); err != nil {
 		w.close()
@@ -91,6 +90,17 @@ func (w *world) startKafka() (*kfake.Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting Kafka: %w", err)
 	}
+	w.commits = make(chan struct{}, 1)
+	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.OffsetCommit} {
+		c.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			select {
+			case w.commits <- struct{}{}:
+			default:
+			}
+			return nil, nil, false
+		})
+	}
 	return c, nil
 }
 
@@ -101,51 +111,21 @@ func (w *world) client(opts ...kgo.Opt) (*kgo.Client, error) {
 }
 
 // config is what every replica is given.
-func (w *world) config() *config.Config {
+func (w *world) config(p *plan) *config.Config {
 	cfg := config.Default()
 	cfg.Kafka.Brokers, cfg.Kafka.Group = []string{kafkaAddr}, "booksync"
 	cfg.Engine.SettleEvery, cfg.Engine.DrainTimeout = settleEvery, 20*time.Second
 	cfg.Redis.Addresses = []string{redisAddr}
 	cfg.Redis.TokenKey = secret.New(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32))))
 	cfg.Zoho.APIBase, cfg.Zoho.AccountsBase, cfg.Zoho.AllowLoopback = "http://"+booksAddr+"/books/v3", "http://"+booksAddr, true
-	cfg.Zoho.CallsPerMinute, cfg.Zoho.Concurrency, cfg.Zoho.WriteHorizon = perMinute, concurrency, writeHorizon
+	cfg.Zoho.CallsPerMinute, cfg.Zoho.Concurrency, cfg.Zoho.WriteHorizon = p.perMinute, concurrency, writeHorizon
 	cfg.Claims.Lease = lease
 	cfg.HTTP.Listen = ""
-	cfg.Organizations = map[string]config.Organization{organization: w.mapping()}
+	mapping := tale.Mapping()
+	mapping.DependencyDeadline = deadline
+	cfg.Organizations = map[string]config.Organization{tale.Organization: mapping}
 	return cfg
 }
-
-func (w *world) mapping() config.Organization {
-	creds := simulator.DefaultCredentials()
-	o := config.DefaultOrganization()
-	o.ID, o.ClientID = zohoID, creds.ClientID
-	o.ClientSecret, o.RefreshToken = secret.New(creds.ClientSecret), secret.New(creds.RefreshToken)
-	o.Live, o.Edition = true, "us"
-	o.Taxes = map[string]config.TaxTarget{}
-	for _, t := range w.org.Taxes {
-		o.Taxes[t.Name] = config.TaxTarget{TaxID: w.org.TaxID(t.Name), Rate: decimal.RequireFromString(t.Percentage)}
-	}
-	target := func(item, account string) config.LineTarget {
-		return config.LineTarget{ItemID: w.org.ItemID(item), AccountID: w.org.AccountID(account)}
-	}
-	o.LineTargets = map[string]config.LineTarget{
-		"GOODS": target(simulator.ItemGoods, simulator.AccountSales), "SHIPPING": target(simulator.ItemShipping, simulator.AccountShipping),
-		"ROUNDING": target(simulator.ItemRounding, simulator.AccountRounding),
-	}
-	o.Clearing = map[string]string{}
-	for gateway, account := range clearing {
-		for _, currency := range []string{"USD", "EUR"} {
-			o.Clearing[gateway+"/"+currency] = w.org.AccountID(account)
-		}
-	}
-	o.FeeAccount = w.org.AccountID(simulator.AccountFees)
-	o.PaymentModes = map[string]string{"card": "creditcard"}
-	o.DependencyDeadline = deadline
-	return o
-}
-
-// clearing are the gateways' accounts.
-var clearing = map[string]string{"stripe": simulator.AccountStripe, "paypal": simulator.AccountPayPal}
 
 // until waits for a condition, asking every now and then; false when it does not come about within limit.
 func until(ctx context.Context, limit time.Duration, cond func() bool) bool {

@@ -82,7 +82,7 @@ Exit codes:
 	root.AddCommand(
 		c.runCommand(), c.demoCommand(), c.simulatorCommand(), c.configCommand(), c.produceCommand(), c.explainCommand(),
 		c.authCommand(), c.setupCommand(), c.pauseCommand(), c.resumeCommand(), c.statusCommand(), c.traceCommand(),
-		c.dlqCommand(), c.reconcileCommand(), c.reportCommand(), c.rollbackCommand(), c.verifyCommand(), c.versionCommand(),
+		c.dlqCommand(), c.reconcileCommand(), c.reportCommand(), c.rollbackCommand(), c.verifyCommand(), c.tortureCommand(), c.versionCommand(),
 	)
 	return root
 }

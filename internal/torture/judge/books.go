@@ -1,4 +1,4 @@
-package torture
+package judge
 
 import (
 	"slices"
@@ -7,13 +7,14 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/torture/tale"
 	"github.com/booksync/booksync/schemas"
 )
 
 // want compares one figure.
 func (c *checker) want(promise, what string, got, want decimal.Decimal) {
 	if !got.Equal(want) {
-		c.problem(promise, "%s: the books say %s, the events %s", what, got, want)
+		c.Problem(promise, "%s: the books say %s, the events %s", what, got, want)
 	}
 }
 
@@ -21,7 +22,7 @@ func (c *checker) want(promise, what string, got, want decimal.Decimal) {
 func (c *checker) one(key string) simulator.LedgerDocument {
 	docs := c.byKey[key]
 	if len(docs) == 0 {
-		c.problem(oneDocument, "no document carries the key %q", key)
+		c.Problem(oneDocument, "no document carries the key %q", key)
 		return simulator.LedgerDocument{}
 	}
 	return docs[0]
@@ -30,66 +31,63 @@ func (c *checker) one(key string) simulator.LedgerDocument {
 // none: a key that nothing may carry.
 func (c *checker) none(key, why string) {
 	if n := len(c.byKey[key]); n > 0 {
-		c.problem(oneDocument, "%d documents carry the key %q: %s", n, key, why)
+		c.Problem(oneDocument, "%d documents carry the key %q: %s", n, key, why)
 	}
-}
-
-func (c *checker) zone() *time.Location {
-	zone, err := time.LoadLocation(c.x.w.org.TimeZone)
-	if err != nil {
-		panic(err) // the simulator has loaded it, too
-	}
-	return zone
 }
 
 func (c *checker) day(what, got string, at time.Time) {
-	if want := at.In(c.zone()).Format(time.DateOnly); got != want && got != "" {
-		c.problem(money, "%s is dated %s, the event says %s", what, got, want)
+	if want := at.In(c.zone).Format(time.DateOnly); got != want && got != "" {
+		c.Problem(money, "%s is dated %s, the event says %s", what, got, want)
 	}
 }
 
 // story holds one order's documents against its events.
-func (c *checker) story(st *story) {
-	for _, e := range c.x.tale.emissions {
-		if e.story == st && e.aborted && e.workflow != "order" {
-			c.none(effectOf(e), "its transaction was aborted")
+func (c *checker) story(st *tale.Story) {
+	for _, e := range c.Tale.Emissions {
+		if e.Story == st && e.Aborted && e.Workflow != "order" {
+			c.none(e.Effect(), "its transaction was aborted")
 		}
 	}
-	if st.victim {
+	if st.Victim {
+		c.edited(st)
 		return
 	}
-	if st.order == nil {
-		c.none("order:"+st.id, "it was refused, or cancelled before it came")
+	if st.Order == nil {
+		c.none("order:"+st.ID, "it was refused, or cancelled before it came")
 		return
 	}
-	o := st.order
-	inv := c.one("order:" + st.id)
+	o := st.Order
+	inv := c.one("order:" + st.ID)
 	c.invoice(o, inv)
 	paid, credited, returned := decimal.Zero, decimal.Zero, decimal.Zero
-	for _, p := range st.payments {
+	for _, p := range st.Payments {
 		c.payment(p)
 		paid = paid.Add(p.Amount)
 	}
-	for _, r := range st.refunds {
-		c.refund(r)
+	for _, r := range st.Refunds {
+		c.refund(r, credit(r))
 		credited, returned = credited.Add(credit(r)), returned.Add(r.Amount)
+	}
+	for _, r := range st.Drawn {
+		c.refund(r, decimal.Zero)
+		returned = returned.Add(r.Amount)
 	}
 	// What the customer owes: what was let off without money, and what was paid, is taken from it, never more than is there.
 	letOff := decimal.Max(credited.Sub(returned), decimal.Zero)
 	owed := decimal.Max(o.Totals.Gross.Sub(paid).Sub(letOff), decimal.Zero)
 	inHand := decimal.Max(paid.Sub(o.Totals.Gross), decimal.Zero).Sub(decimal.Max(returned.Sub(credited), decimal.Zero))
 	sold := o.Totals.Gross.Sub(credited)
-	if st.cancelled {
+	if st.Cancelled {
 		owed, inHand, sold = decimal.Zero, paid.Sub(returned), decimal.Zero
-		c.cancelled(st, inv, paid)
+		c.cancelled(st, inv, paid, returned)
 	} else {
-		c.none("cancel:"+st.id, "it was not cancelled")
+		c.none("cancel:"+st.ID, "it was not cancelled")
 		if inv.Status == "void" || inv.Status == "draft" {
-			c.problem(money, "the invoice of %s is %s", st.id, inv.Status)
+			c.Problem(money, "the invoice of %s is %s", st.ID, inv.Status)
 		}
 	}
 	if inv.Status != "void" {
-		c.want(money, "balance of "+st.id, inv.Balance, owed)
+		c.want(money, "balance of "+st.ID, inv.Balance, owed)
 	}
 	c.expect(o, st, owed, inHand, sold)
 }
@@ -101,6 +99,14 @@ func credit(r *schemas.Refund) decimal.Decimal {
 	return r.Amount
 }
 
+// edited: what a person wrote into an invoice stays there.
+func (c *checker) edited(st *tale.Story) {
+	want, ok := c.Edited[st.ID]
+	if docs := c.byKey["order:"+st.ID]; ok && len(docs) == 1 && docs[0].Notes != want {
+		c.Problem(noLies, "a person wrote %q into the invoice of %s, which says %q", want, st.ID, docs[0].Notes)
+	}
+}
+
 // invoice: totals, taxes, day, rate, and the accounts of its lines.
 func (c *checker) invoice(o *schemas.Order, inv simulator.LedgerDocument) {
 	if inv.ID == "" {
@@ -110,7 +116,7 @@ func (c *checker) invoice(o *schemas.Order, inv simulator.LedgerDocument) {
 	c.want(money, "tax of "+o.OrderID, inv.Tax, o.Totals.Tax)
 	c.day("the invoice of "+o.OrderID, inv.Date, o.PlacedAt)
 	if inv.Currency != o.Currency {
-		c.problem(money, "the invoice of %s is in %s, the event in %s", o.OrderID, inv.Currency, o.Currency)
+		c.Problem(money, "the invoice of %s is in %s, the event in %s", o.OrderID, inv.Currency, o.Currency)
 	}
 	if o.ExchangeRate.Valid {
 		c.want(money, "exchange rate of "+o.OrderID, inv.ExchangeRate, o.ExchangeRate.Decimal)
@@ -132,7 +138,7 @@ func revenue(o *schemas.Order) map[string]decimal.Decimal {
 		if o.Lines[i].Kind == schemas.LineShipping {
 			account = simulator.AccountShipping
 		}
-		out[account] = out[account].Add(lineNet(&o.Lines[i]))
+		out[account] = out[account].Add(tale.Net(&o.Lines[i]))
 	}
 	return out
 }
@@ -145,14 +151,14 @@ func (c *checker) payment(p *schemas.Payment) {
 	c.want(money, "payment "+p.PaymentID, doc.Total, p.Amount)
 	c.want(money, "fee of "+p.PaymentID, doc.BankCharges, fee(p))
 	c.day("payment "+p.PaymentID, doc.Date, p.ReceivedAt)
-	if doc.Account != clearing[p.Gateway] {
-		c.problem(accounts, "payment %s is deposited to %s, it came through %s", p.PaymentID, doc.Account, p.Gateway)
+	if doc.Account != tale.Clearing[p.Gateway] {
+		c.Problem(accounts, "payment %s is deposited to %s, it came through %s", p.PaymentID, doc.Account, p.Gateway)
 	}
 	if p.ExchangeRate.Valid {
 		c.want(money, "exchange rate of "+p.PaymentID, doc.ExchangeRate, p.ExchangeRate.Decimal)
 	}
 	rate := rateOf(p.ExchangeRate)
-	c.add(clearing[p.Gateway], p.Amount.Mul(rate).Round(2).Sub(fee(p).Mul(rate).Round(2)))
+	c.add(tale.Clearing[p.Gateway], p.Amount.Mul(rate).Round(2).Sub(fee(p).Mul(rate).Round(2)))
 	c.add(simulator.AccountFees, fee(p).Mul(rate).Round(2))
 }
 
@@ -170,10 +176,9 @@ func rateOf(r decimal.NullDecimal) decimal.Decimal {
 	return decimal.NewFromInt(1)
 }
 
-// refund: its credit note, and the money that went back, once.
-func (c *checker) refund(r *schemas.Refund) {
+// refund: its credit note over this total, or none of its own; and the money that went back, once.
+func (c *checker) refund(r *schemas.Refund, total decimal.Decimal) {
 	key := "refund:" + r.RefundID
-	total := credit(r)
 	var entries []simulator.LedgerDocument
 	reference := r.GatewayReference
 	if total.IsPositive() {
@@ -184,14 +189,14 @@ func (c *checker) refund(r *schemas.Refund) {
 		c.want(money, "credit note of "+r.RefundID, note.Total, total)
 		c.want(money, "rest of the credit note of "+r.RefundID, note.Balance, decimal.Zero)
 		c.day("the credit note of "+r.RefundID, note.Date, r.RefundedAt)
-		for _, d := range c.ledger.Refunds {
+		for _, d := range c.Ledger.Refunds {
 			if d.ParentID == note.ID {
 				entries = append(entries, d)
 			}
 		}
 	} else {
 		c.none(key, "its refund credits nothing")
-		for _, d := range c.ledger.Refunds {
+		for _, d := range c.Ledger.Refunds {
 			if slices.Contains([]string{reference, r.RefundID}, d.Reference) {
 				entries = append(entries, d)
 			}
@@ -201,30 +206,31 @@ func (c *checker) refund(r *schemas.Refund) {
 	for _, d := range entries {
 		sum = sum.Add(d.Total)
 		c.day("the refund entry of "+r.RefundID, d.Date, r.RefundedAt)
-		if d.Account != clearing[r.Gateway] {
-			c.problem(accounts, "refund %s is taken from %s, it went through %s", r.RefundID, d.Account, r.Gateway)
+		if d.Account != tale.Clearing[r.Gateway] {
+			c.Problem(accounts, "refund %s is taken from %s, it went through %s", r.RefundID, d.Account, r.Gateway)
 		}
 	}
 	c.want(money, "money returned of "+r.RefundID, sum, r.Amount)
 	if len(entries) > 1 {
 		c.Duplicates += len(entries) - 1
-		c.problem(oneDocument, "refund %s has %d refund entries", r.RefundID, len(entries))
+		c.Problem(oneDocument, "refund %s has %d refund entries", r.RefundID, len(entries))
 	}
-	c.add(clearing[r.Gateway], r.Amount.Mul(rateOf(r.ExchangeRate)).Round(2).Neg())
+	c.add(tale.Clearing[r.Gateway], r.Amount.Mul(rateOf(r.ExchangeRate)).Round(2).Neg())
 }
 
 // cancelled: an invoice of the same month that nobody paid is void; of any other what was left is credited.
-func (c *checker) cancelled(st *story, inv simulator.LedgerDocument, paid decimal.Decimal) {
-	if zone, sameMonth := c.zone(), "2006-01"; paid.IsZero() &&
-		st.order.PlacedAt.In(zone).Format(sameMonth) == st.order.PlacedAt.Add(cancelledAfter).In(zone).Format(sameMonth) {
+func (c *checker) cancelled(st *tale.Story, inv simulator.LedgerDocument, paid, returned decimal.Decimal) {
+	if zone, sameMonth := c.zone, "2006-01"; paid.IsZero() &&
+		st.Order.PlacedAt.In(zone).Format(sameMonth) == st.Order.PlacedAt.Add(tale.CancelledAfter).In(zone).Format(sameMonth) {
 		if inv.Status != "void" {
-			c.problem(money, "the invoice of %s is %s, its order was cancelled unpaid", st.id, inv.Status)
+			c.Problem(money, "the invoice of %s is %s, its order was cancelled unpaid", st.ID, inv.Status)
 		}
-		c.none("cancel:"+st.id, "its invoice is void")
+		c.none("cancel:"+st.ID, "its invoice is void")
 		return
 	}
-	note := c.one("cancel:" + st.id)
-	c.want(money, "credit note of the cancellation of "+st.id, note.Total, st.order.Totals.Gross)
+	note := c.one("cancel:" + st.ID)
+	c.want(money, "credit note of the cancellation of "+st.ID, note.Total, st.Order.Totals.Gross)
+	c.want(money, "rest of the credit note of the cancellation of "+st.ID, note.Balance, decimal.Min(paid, note.Total).Sub(returned))
 }
 
 func (c *checker) add(account string, amount decimal.Decimal) {
@@ -234,7 +240,7 @@ func (c *checker) add(account string, amount decimal.Decimal) {
 const soldAndTaxed = "revenue and taxes"
 
 // expect adds what an order leaves in the accounts, in the company's currency. Foreign orders are paid in full or not at all.
-func (c *checker) expect(o *schemas.Order, st *story, owed, inHand, sold decimal.Decimal) {
+func (c *checker) expect(o *schemas.Order, st *tale.Story, owed, inHand, sold decimal.Decimal) {
 	rate := rateOf(o.ExchangeRate)
 	c.add(simulator.AccountReceivable, owed.Mul(rate).Round(2))
 	c.add(simulator.AccountUnearned, inHand.Neg())
@@ -258,35 +264,35 @@ func (c *checker) expect(o *schemas.Order, st *story, owed, inHand, sold decimal
 
 // accounts: the journal, account by account, without what people did to their victims.
 func (c *checker) accounts() {
-	if !c.ledger.Zero {
-		c.problem(accounts, "the trial balance is not zero: %s %s", c.ledger.Sum, c.ledger.Error)
+	if !c.Ledger.Zero {
+		c.Problem(accounts, "the trial balance is not zero: %s %s", c.Ledger.Sum, c.Ledger.Error)
 	}
 	victims := map[string]bool{}
 	mine := map[string]bool{}
-	for _, st := range c.x.tale.victims {
-		mine["order:"+st.id] = true
+	for _, st := range c.Tale.Victims {
+		mine["order:"+st.ID] = true
 	}
-	for _, inv := range c.ledger.Invoices {
+	for _, inv := range c.Ledger.Invoices {
 		victims[inv.ID] = mine[inv.BusinessID]
 	}
-	for _, e := range c.x.tale.emissions {
-		if e.story.victim {
-			for _, d := range c.byKey[effectOf(e)] {
+	for _, e := range c.Tale.Emissions {
+		if e.Story.Victim {
+			for _, d := range c.byKey[e.Effect()] {
 				victims[d.ID] = true
 			}
 		}
 	}
-	for _, d := range c.ledger.Refunds {
+	for _, d := range c.Ledger.Refunds {
 		if victims[d.ParentID] {
 			victims[d.ID] = true
 		}
 	}
 	got := map[string]decimal.Decimal{}
 	parent := map[string]string{}
-	for _, a := range c.ledger.TrialBalance {
+	for _, a := range c.Ledger.TrialBalance {
 		parent[a.Name] = a.Parent
 	}
-	for _, e := range c.ledger.Journal {
+	for _, e := range c.Ledger.Journal {
 		if victims[e.DocumentID] {
 			continue
 		}
@@ -311,7 +317,7 @@ func (c *checker) accounts() {
 			simulator.AccountExchange: // what is left; the journal's entries are balanced
 		default:
 			if !amount.IsZero() {
-				c.problem(accounts, "%s holds %s, no event speaks of it", account, amount)
+				c.Problem(accounts, "%s holds %s, no event speaks of it", account, amount)
 			}
 		}
 	}

@@ -1,0 +1,252 @@
+package judge
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/torture/tale"
+	"github.com/booksync/booksync/schemas"
+)
+
+// checker compares the history of a simulation (what Kafka and the books hold in the end) with the events, by arithmetic of
+// its own.
+type checker struct {
+	Evidence
+	*Findings
+	byKey map[string][]simulator.LedgerDocument
+	base  map[string]decimal.Decimal // what the accounts must hold, debits positive
+	zone  *time.Location
+}
+
+// Check judges a run by its evidence.
+func Check(e Evidence) *Findings {
+	c := &checker{
+		Evidence: e, Findings: &Findings{Verdict: map[string]int{}}, byKey: map[string][]simulator.LedgerDocument{}, base: map[string]decimal.Decimal{},
+	}
+	var err error
+	if c.zone, err = time.LoadLocation(e.TimeZone); err != nil {
+		c.Problem("evidence", "%v", err)
+		return c.Findings
+	}
+	for _, docs := range [][]simulator.LedgerDocument{c.Ledger.Invoices, c.Ledger.Payments, c.Ledger.CreditNotes} {
+		for _, d := range docs {
+			c.byKey[d.BusinessID] = append(c.byKey[d.BusinessID], d)
+		}
+	}
+	c.verdicts()
+	c.deadLetters()
+	c.committed()
+	c.documents()
+	c.order()
+	c.limits()
+	if c.Spinning != "" {
+		c.Problem(waits, "within one second these operations left: %s", c.Spinning)
+	}
+	for _, st := range c.Tale.Stories {
+		c.story(st)
+	}
+	c.accounts()
+	return c.Findings
+}
+
+// verdicts: each record that was not aborted has one outcome, and one of those that are right for it; of the records of one
+// business event exactly one is posted.
+func (c *checker) verdicts() {
+	known := map[tale.Place]*tale.Emission{}
+	ids := map[string]tale.Place{}
+	postedOnes := map[string]int{}
+	for _, e := range c.Tale.Emissions {
+		if e.Aborted {
+			if e.Sent {
+				known[e.Where] = e
+			}
+			continue
+		}
+		c.Events++
+		outs := c.Outcomes[e.Where]
+		if !e.Sent || len(outs) == 0 {
+			c.Losses++
+			c.Problem(oneVerdict, "%s (%s of %s) has no outcome", e.Where, e.Workflow, e.Story.ID)
+			continue
+		}
+		known[e.Where] = e
+		out := outs[0]
+		c.Verdict[string(out.Status)]++
+		if other, twice := ids[out.OutcomeID]; twice {
+			c.Problem(oneVerdict, "%s and %s have the same outcome id %s", e.Where, other, out.OutcomeID)
+		}
+		ids[out.OutcomeID] = e.Where
+		if want := outcomeID(c.Group, e.Where); c.Group != "" && out.OutcomeID != want {
+			c.Problem(oneVerdict, "%s has the outcome id %s, and would have another one if it were published again", e.Where, out.OutcomeID)
+		}
+		got := verdictOf(out.Outcome)
+		if len(e.Want) > 0 && !slices.Contains(e.Want, got) {
+			c.Problem(c.blame(got), "%s (%s of %s): %s %s %s, want one of %v", e.Where, e.Workflow, e.Story.ID, got.Status, got.Class, message(out.Outcome), e.Want)
+		}
+		if got == tale.Posted && !e.Story.Victim {
+			postedOnes[e.Effect()]++
+		}
+	}
+	for at, outs := range c.Outcomes {
+		e := known[at]
+		switch {
+		case e == nil:
+			c.Problem(oneVerdict, "%s has an outcome and is no record", at)
+		case e.Aborted:
+			c.Problem(oneVerdict, "%s has an outcome (%s), its transaction was aborted", at, outs[0].Status)
+		case len(outs) > 1:
+			c.Repeated += len(outs) - 1
+			c.Problem(oneVerdict, "%s has %d outcomes: %s", at, len(outs), describe(outs))
+		}
+	}
+	for _, e := range c.Tale.Emissions {
+		if n := postedOnes[e.Effect()]; slices.Contains(e.Want, tale.Posted) && n != 1 {
+			c.Problem(oneVerdict, "%s of %s was posted %d times", e.Workflow, e.Effect(), n)
+		}
+	}
+}
+
+// outcomeID is the same whenever a record's outcome is published: half a SHA-256 of who read it and where it stood.
+func outcomeID(group string, at tale.Place) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", group, at.Topic, at.Partition, at.Offset))
+	return hex.EncodeToString(sum[:16])
+}
+
+func describe(outs []Outcome) string {
+	s := ""
+	for _, o := range outs {
+		s += fmt.Sprintf(" %s at %s", o.Status, clock(o.Seen))
+	}
+	return s
+}
+
+// blame is the promise that a wrong verdict breaks.
+func (c *checker) blame(got tale.Verdict) string {
+	switch got.Class {
+	case "exhausted", "rejected.books":
+		return outage
+	case "dependency.missing":
+		return inOrder
+	}
+	return oneVerdict
+}
+
+func verdictOf(o *schemas.Outcome) tale.Verdict {
+	v := tale.Verdict{Status: o.Status}
+	if o.Error != nil {
+		v.Class = o.Error.Class
+	}
+	return v
+}
+
+// clock is a time as a history shows it.
+func clock(t time.Time) string { return t.UTC().Format("02 15:04:05.000") }
+
+func message(o *schemas.Outcome) string {
+	if o.Error != nil {
+		return o.Error.Message
+	}
+	return o.Reason
+}
+
+// deadLetters: one for each rejected record, with its bytes; none for others.
+func (c *checker) deadLetters() {
+	for at, outs := range c.Outcomes {
+		want := 0
+		if outs[0].Status == schemas.StatusRejected {
+			want = 1
+		}
+		if got := len(c.DeadLetters[at]); got != want {
+			c.Problem(oneVerdict, "%s is %s and has %d dead letters", at, outs[0].Status, got)
+		}
+	}
+	for at := range c.DeadLetters {
+		if len(c.Outcomes[at]) == 0 {
+			c.Problem(oneVerdict, "%s has a dead letter and no outcome", at)
+		}
+	}
+}
+
+// documents: no key twice, nobody twice, no refund entry that no event asked for; no outcome names what is not there.
+func (c *checker) documents() {
+	victims := map[string]bool{}
+	for _, st := range c.Tale.Victims {
+		victims[st.ID] = true
+	}
+	for _, key := range slices.Sorted(maps.Keys(c.byKey)) {
+		if docs := c.byKey[key]; key == "" || len(docs) > 1 {
+			c.Duplicates += len(docs) - 1
+			c.Problem(oneDocument, "%d documents carry the key %q", len(docs), key)
+		}
+	}
+	people := map[string]int{}
+	for _, n := range c.Ledger.Contacts {
+		if people[n.BusinessID]++; people[n.BusinessID] > 1 || n.BusinessID == "" {
+			c.Duplicates++
+			c.Problem(oneDocument, "another contact carries the key %q", n.BusinessID)
+		}
+	}
+	ids := map[string]bool{}
+	for _, docs := range [][]simulator.LedgerDocument{c.Ledger.Invoices, c.Ledger.Payments, c.Ledger.CreditNotes, c.Ledger.Refunds} {
+		for _, d := range docs {
+			ids[d.ID] = true
+		}
+	}
+	for at, outs := range c.Outcomes {
+		out := outs[0]
+		if out.Status != schemas.StatusPosted || victims[out.OrderID] {
+			continue
+		}
+		for _, d := range out.Documents {
+			if !ids[d.ID] {
+				c.Problem(noLies, "%s names the %s %s, which is not in the books", at, d.Type, d.ID)
+			}
+		}
+		// Partial credits may leave a unit or a few of a tax, which the last one names.
+		stays := strings.Contains(out.Reason, "tax that no credit note took back") && out.Difference.Decimal.Abs().LessThan(decimal.New(1, -1))
+		if out.Difference.Valid && !out.Difference.Decimal.IsZero() && !stays {
+			c.Problem(money, "%s was posted with a difference of %s", at, out.Difference.Decimal)
+		}
+	}
+}
+
+// order: a payment's outcome is not seen before that of its invoice, nor a refund's before that of its payment; a
+// cancellation's not before what it takes back.
+func (c *checker) order() {
+	first := map[string]time.Time{}
+	for _, e := range c.Tale.Emissions {
+		outs := c.Outcomes[e.Where]
+		if e.Aborted || !e.Sent || len(outs) == 0 || outs[0].Status != schemas.StatusPosted {
+			continue
+		}
+		if at := outs[0].SettledAt; first[e.Effect()].IsZero() || at.Before(first[e.Effect()]) {
+			first[e.Effect()] = at
+		}
+	}
+	for _, e := range c.Tale.Emissions {
+		at := first[e.Effect()]
+		if at.IsZero() || e.Story.Victim {
+			continue
+		}
+		var before string
+		switch {
+		case e.Payment != nil:
+			before = "order:" + e.Payment.OrderID
+		case e.Refund != nil:
+			before = "payment:" + e.Refund.PaymentID
+		default:
+			continue
+		}
+		if b := first[before]; b.IsZero() || b.After(at.Add(2*c.Skew)) {
+			c.Problem(inOrder, "%s took effect at %s, %s at %s", e.Effect(), at, before, b)
+		}
+	}
+}

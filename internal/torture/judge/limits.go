@@ -1,0 +1,34 @@
+package judge
+
+import (
+	"slices"
+	"time"
+)
+
+// limits: the calls that left in any 60 s and in any day, and those in flight at Zoho.
+func (c *checker) limits() {
+	calls := slices.SortedFunc(slices.Values(c.Sent), time.Time.Compare)
+	if c.Limits.PerMinute > 0 {
+		for i, from := 0, 0; i < len(calls); i++ {
+			for calls[i].Sub(calls[from]) >= time.Minute {
+				from++
+			}
+			if n := i - from + 1; n > c.Limits.PerMinute {
+				c.Problem(limits, "%d calls left within 60 s, until %s", n, clock(calls[i]))
+				break
+			}
+		}
+	}
+	if c.Limits.PerDay > 0 {
+		days := map[string]int{}
+		for _, at := range calls {
+			day := at.In(c.zone).Format(time.DateOnly)
+			if days[day]++; days[day] == c.Limits.PerDay+1 {
+				c.Problem(limits, "more than %d calls left on %s", c.Limits.PerDay, day)
+			}
+		}
+	}
+	if n := c.Calls.LargestInFlight; c.Limits.InFlight > 0 && n > c.Limits.InFlight {
+		c.Problem(limits, "%d calls were in flight", n)
+	}
+}
