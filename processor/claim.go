@@ -236,7 +236,7 @@ func (a *attempt) met(e ClaimEntry) *ending {
 	case a.refused != nil:
 		return &ending{reject: a.refused}
 	case e.Fingerprint != a.fingerprint:
-		return &ending{reject: reject("rejected.conflict", "%s %s was settled with other content by the record %s: "+
+		return &ending{reject: reject(classConflict, "%s %s was settled with other content by the record %s: "+
 			"correct it by a further event, or discard this one", a.ref.Role, a.ref.ID, e.Coordinates)}
 	}
 	return &ending{duplicate: duplicateSame}
@@ -247,7 +247,7 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	e := ans.Entry
 	if by := e.Sending; e.State == "sending" && by.Fingerprint != "" && by.Fingerprint != a.fingerprint && by.Revision == a.revision &&
 		by.Coordinates != a.coordinates {
-		return &ending{reject: reject("rejected.conflict",
+		return &ending{reject: reject(classConflict,
 			"%s %s is being written with other content by the record %s", a.ref.Role, a.ref.ID, by.Coordinates)}
 	}
 	if a.workflow != WorkflowOrder {

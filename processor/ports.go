@@ -153,10 +153,11 @@ const (
 	RoleRefund   Role = "refund"
 	RoleCustomer Role = "customer"
 	RoleCancel   Role = "cancel"
-	// The three below carry the id of the payment that they concern.
+	// The four below carry the id of the payment that they concern.
 	RoleDispute  Role = "dispute"
 	RoleWon      Role = "won"
 	RoleReversal Role = "reversal"
+	RoleFee      Role = "fee"
 )
 
 // ClaimRef names a claim within an organisation.

@@ -266,3 +266,33 @@ func TestTheLastCreditNamesTheTaxThatStays(t *testing.T) {
 		simulator.AccountSales: "0", simulator.AccountTaxPayable: "-0.02", simulator.AccountRounding: "0.02", simulator.AccountReceivable: "0", simulator.AccountStripe: "0",
 	})
 }
+
+// A fee that only the payout tells comes as an event of its own, and is booked once.
+func TestAFeeThatIsKnownLaterIsBookedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.Journals = true }))
+	w.start()
+	p := w.payment("P1", "O1", "433")
+	fee := w.became(p, schemas.PaymentFee, "12.86")
+	records := w.send(w.order("O1"), p, fee)
+	w.posted(records...)
+	books := map[string]string{simulator.AccountStripe: "420.14", simulator.AccountFees: "12.86", simulator.AccountReceivable: "0", simulator.AccountSales: "-400"}
+	w.balances(books)
+	if out := w.await(records[2]); len(out.Documents) != 1 || out.Documents[0].Date != "2026-03-09" || !out.Posted.Decimal.Equal(dec("12.86")) {
+		t.Errorf("posted %v, documents %+v", out.Posted, out.Documents)
+	}
+	again := *fee
+	again.Event = w.event()
+	again.OccurredAt = fee.OccurredAt
+	w.duplicate(w.one(&again), "same")
+	other := w.became(p, schemas.PaymentFee, "13")
+	w.rejected(w.one(other), "rejected.conflict")
+	w.balances(books)
+
+	with := w.payment("P2", "O2", "433")
+	with.Fee = &schemas.Fee{Amount: dec("5"), Currency: "USD"}
+	w.posted(w.send(w.order("O2"), with)...)
+	w.rejected(w.one(w.became(with, schemas.PaymentFee, "5")), "rejected.conflict")
+	w.rejected(w.one(w.became(with, schemas.PaymentFee, "")), "rejected.totals")
+	w.balances(map[string]string{simulator.AccountFees: "17.86"})
+}
