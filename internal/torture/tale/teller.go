@@ -336,7 +336,8 @@ func (t *teller) cancelled(st *Story, o *schemas.Order, before []*Emission) *Emi
 	e := t.emit(st, &Emission{Order: c, After: before}, t.later(6), Posted)
 	again := *c
 	again.Event = t.event(c.OccurredAt)
-	if t.percent(40) {
+	// No document tells an unpaid order's cancellation from its repetition: the invoice is void after both.
+	if t.percent(40) && (!t.forgetful || len(before) > 1) {
 		t.emit(st, &Emission{Order: &again, After: []*Emission{e}}, e.At, Duplicate)
 	}
 	if t.percent(30) {
