@@ -17,6 +17,7 @@ type action string
 const (
 	loseRequest action = "request lost"         // the connection breaks before it leaves
 	loseAnswer  action = "answer lost"          // it is done, and the connection breaks
+	vanish      action = "done, and away"       // it is done, and the service is away before it answers
 	slow        action = "slow"                 // it arrives later
 	kill        action = "kill before"          // the replica dies before it leaves
 	killAfter   action = "kill after"           // the replica dies when it has left
@@ -204,6 +205,9 @@ func draw(seed int64) *plan {
 	for _, kind := range kinds[:n] {
 		kind()
 	}
+	if slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == kill || f.action == killAfter }) {
+		p.at("kafka EndTxn", p.between(4, 40), killAfter).for_ = p.seconds(1, 60) // what was to happen behind a transaction does not
+	}
 	p.further(seed)
 	return p.plan
 }
@@ -280,13 +284,14 @@ func (p *planner) rush() {
 	}
 }
 
-// stretches are transactions that take so long that the group changes meanwhile.
+// stretches are transactions that take so long that the group changes meanwhile, and one whose end nobody hears of in time.
 func (p *planner) stretches() {
 	for range p.between(1, 2) {
 		nth := p.between(1, 25)
 		p.at("kafka Produce", nth, slow).for_ = p.seconds(6, 9)
 		p.at("kafka Produce", nth, join).for_ = p.seconds(1, 20)
 	}
+	p.at("kafka EndTxn", p.between(1, 30), vanish).for_ = p.seconds(20, 90)
 }
 
 func (p *planner) write() (string, string) {
@@ -321,6 +326,10 @@ func (p *planner) lateLandings() {
 		method, path := p.write()
 		p.book(simulator.Fault{Kind: simulator.FaultLateLanding, Method: method, Path: path, Nth: p.between(1, 4), Delay: p.seconds(1, 280)})
 	}
+	// Nothing fences what draws on a cancellation's credit note.
+	p.book(simulator.Fault{
+		Kind: simulator.FaultLateLanding, Method: "POST", Path: "/creditnotes/*/refunds", BusinessID: "cancel:*", Nth: p.between(1, 3), Delay: p.seconds(10, 280),
+	})
 }
 
 func (p *planner) storms() {

@@ -38,6 +38,7 @@ type run struct {
 	losing   *losing           // a failover under way
 	flying   map[*conn]bool    // connections on which a call waits for its answer
 	highest  int               // most of them at a time
+	leases   leases
 	spins    spins
 }
 
@@ -67,6 +68,37 @@ func (s *spins) see(op string) (spinning bool, told string) {
 	return s.n > maxPerSecond, ""
 }
 
+// leases finds who goes on with a claim whose lease has lapsed, as nobody prolonged it in time. Operations count as they leave.
+type leases struct {
+	last  map[string]time.Time // by the attempt's token
+	Found string               // what was seen first
+}
+
+// cut takes the token off the name of an operation.
+func (l *leases) cut(op string) (name, token string) {
+	parts := strings.SplitN(op, " ", 3)
+	if parts[0] != "redis" || len(parts) < 3 {
+		return op, ""
+	}
+	return parts[0] + " " + parts[1], parts[2]
+}
+
+// see takes note of an operation. The lock of the run is held.
+func (l *leases) see(op, token string) {
+	if token == "" {
+		return
+	}
+	now := time.Now()
+	last, known := l.last[token]
+	if known && op != "redis claim" && now.Sub(last) > lease && l.Found == "" {
+		l.Found = fmt.Sprintf("%s at %s, %s after the lease was taken or prolonged", op, now.UTC().Format("15:04:05.000"), now.Sub(last))
+	}
+	if l.last == nil {
+		l.last = map[string]time.Time{}
+	}
+	l.last[token] = now
+}
+
 // losing is a failover that comes after some more operations of Redis.
 type losing struct {
 	f    *wireFault
@@ -79,7 +111,9 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 	if strings.HasPrefix(op, "redis subscribe") || strings.HasPrefix(op, "redis psubscribe") {
 		p.cable.subscribed(c)
 	}
+	op, token := x.leases.cut(op)
 	x.mu.Lock()
+	x.leases.see(op, token)
 	x.ops[op]++
 	if spinning, told := x.spins.see(op); spinning {
 		if told != "" {
@@ -153,6 +187,8 @@ func (x *run) act(f *wireFault, p *process, c *conn) (bool, func()) {
 		return false, nil
 	case loseAnswer:
 		c.in.poison(c.cut)
+	case vanish:
+		c.in.poison(func() { x.w.net.outage(string(c.remote), f.for_) })
 	case slow:
 		c.out.hold(time.Now().Add(f.for_))
 	case kill:
@@ -330,7 +366,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	producing := make(chan error, 1)
 	go func() { producing <- x.sender.Run(ctx) }()
 	patience := x.plan.patience()
-	over := func() bool { return x.sender.Done() || len(producing) > 0 && !x.sender.Sent() || interrupt.Err() != nil }
+	over := func() bool {
+		return x.sender.Done() || len(producing) > 0 && !x.sender.Sent() || interrupt.Err() != nil
+	}
 	if !until(ctx, patience, over) {
 		x.history.add("not every record has a verdict after %s", patience)
 	}
@@ -382,6 +420,9 @@ func (x *run) watchCommits() {
 	}
 }
 
+// holdsUp are what may keep a renewal from leaving.
+var holdsUp = []action{freeze, slow, redisOut, empty, failover}
+
 // judge gathers the evidence and lets it be judged.
 func (x *run) judge(res *Result) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -396,6 +437,9 @@ func (x *run) judge(res *Result) {
 	e.Limits = judge.Limits{PerMinute: x.plan.perMinute, PerDay: x.plan.perDay, InFlight: concurrency}
 	e.Flying = x.highest
 	e.Edited = x.edited
+	if !slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && slices.Contains(holdsUp, f.action) }) {
+		e.Lapsed = x.leases.Found
+	}
 	e.Skew, e.Delay = maxSkew, readDelay
 	if slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && (f.action == freeze || f.action == slow) }) {
 		e.Calls.LargestInFlight = 0 // what the network holds back arrives when its slot is long free

@@ -89,7 +89,22 @@ func redisOp(b []byte) (string, int) {
 			name = known.(string)
 		}
 	}
+	if leased[name] {
+		return "redis " + name + " " + tokenOf(args), n
+	}
 	return "redis " + name, n
+}
+
+// leased are the scripts of those who hold a claim, or ask for it: their token stands behind the operation's name.
+var leased = map[string]bool{"claim": true, "sending": true, "renew": true, "finish": true}
+
+// tokenOf is the third argument behind the keys: EVALSHA hash, number of keys, keys, epoch, sequence, token.
+func tokenOf(args [][]byte) string {
+	keys, err := strconv.Atoi(string(args[2]))
+	if at := 3 + keys + 2; err == nil && at < len(args) {
+		return string(args[at])
+	}
+	return ""
 }
 
 // redisCommand reads an array of bulk strings; n is 0 while it is not complete.

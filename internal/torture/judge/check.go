@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -47,6 +48,9 @@ func Check(e Evidence) *Findings {
 	c.outcomes()
 	c.order()
 	c.limits()
+	if c.Lapsed != "" {
+		c.Problem(held, "%s", c.Lapsed)
+	}
 	if c.Spinning != "" {
 		c.Problem(waits, "within one second these operations left: %s", c.Spinning)
 	}

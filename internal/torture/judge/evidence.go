@@ -50,6 +50,8 @@ type Evidence struct {
 	Limits Limits
 	// Skew is by how much the clock of a process is wrong at most.
 	Skew time.Duration
+	// Lapsed says who went on with a claim whose lease had lapsed although nothing kept it from being prolonged; "" is nobody.
+	Lapsed string
 	// Spinning says what was seen of work that never waits for anything; "" is nothing.
 	Spinning string
 }

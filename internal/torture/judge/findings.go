@@ -5,6 +5,7 @@ import "fmt"
 // The promises.
 const (
 	waits       = "whoever cannot go on waits"
+	held        = "whoever works on a claim holds it"
 	oneVerdict  = "one verdict per record"
 	oneDocument = "one document per business id"
 	money       = "the money is that of the events"
