@@ -21,7 +21,7 @@ type inBooks struct {
 // foundIn reads it; nil where the claim holds none.
 func foundIn(e ClaimEntry) *inBooks {
 	var f inBooks
-	if len(e.Data) == 0 || json.Unmarshal(e.Data, &f) != nil || f.Origin == "" {
+	if len(e.Data) == 0 || unmarshalKept(e.Data, &f) != nil || f.Origin == "" {
 		return nil
 	}
 	return &f
@@ -77,7 +77,7 @@ func (a *attempt) wroteInvoice(st *OrderState) bool { return st.Invoice != nil &
 func (a *attempt) postedAs(st *OrderState) *ending {
 	inv := st.Invoice
 	if a.takesBack() {
-		return &ending{reject: reject("rejected.conflict", "invoice %s of order %s is in the books, but nobody remembers whether the credit note of what "+
+		return &ending{reject: reject(classConflict, "invoice %s of order %s is in the books, but nobody remembers whether the credit note of what "+
 			"the order takes back is, too: look for %s, and make or apply it by hand", inv.Number, a.orderID, returnedKey(a.orderID))}
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: st}
@@ -100,7 +100,7 @@ func (a *attempt) adoptable(originValue string, doc schemas.Document) *ending {
 		a.found = &inBooks{Origin: originValue, Documents: []schemas.Document{doc}}
 		return &ending{duplicate: duplicateSame}
 	}
-	return &ending{reject: reject("rejected.conflict",
+	return &ending{reject: reject(classConflict,
 		"%s %s is in the books under the key %s with other content (origin %q): compare them and discard one",
 		doc.Type, doc.Number, a.ref.key(), originValue)}
 }

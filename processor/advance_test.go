@@ -181,7 +181,7 @@ func TestAnOrdersClaimMarksItsInvoiceWhereTheBudgetHasACall(t *testing.T) {
 			claims := &diaryClaims{diary: d, answer: tt.answer, refuse: tt.refuse}
 			p, err := New(Config{Group: "g"}, Deps{
 				Codec: plainCodec{}, Claims: claims, Progress: &topics{}, Clock: &handClock{now: instant("2026-03-10T12:00:00Z")},
-			}, Tenant{org, books})
+			}, Tenant{Organization: org, Books: books})
 			if err != nil {
 				t.Fatal(err)
 			}

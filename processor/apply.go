@@ -205,8 +205,9 @@ func (a *attempt) moved(trueDate, day string) {
 
 // registered says in the outcome how the invoice's e-invoice stands, where Zoho answers it (accounting rule 14).
 func (a *attempt) registered(inv *zohobooks.Invoice) {
-	if status := inv.EInvoice.Status; status != "" {
-		a.remark("e-invoice " + inv.InvoiceNumber + ": " + status)
+	text := "e-invoice " + inv.InvoiceNumber + ": " + inv.EInvoice.Status
+	if inv.EInvoice.Status != "" && !strings.Contains(a.result.remark, text) { // it may be read twice
+		a.remark(text)
 	}
 }
 

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -49,7 +50,18 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		}
 		cr.Applied, cr.Further = plan.Apply, st.further(plan.ApplyTo)
 	}
+	a.stays(plan)
 	return cr, nil
+}
+
+// stays says in the outcome what of the invoices' taxes no credit note took back.
+func (a *attempt) stays(plan *creditPlan) {
+	if !plan.Difference.IsZero() && !a.result.difference.Valid {
+		a.result.difference = decimal.NewNullDecimal(plan.Difference)
+	}
+	if text := "tax that no credit note took back: " + plan.Stays; plan.Stays != "" && !strings.Contains(a.result.remark, text) {
+		a.remark(text)
+	}
 }
 
 // continued goes on with the steps behind another record's document instead of ending as its duplicate: that record may

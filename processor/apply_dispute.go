@@ -21,7 +21,11 @@ func (a *attempt) applyDispute() *ending {
 	if pay == nil {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "payment " + a.ref.ID + " is not among the payments of order " + order}}
 	}
-	if left := pay.Amount.Sub(pay.Lost); a.payment.Amount.Cmp(left) > 0 {
+	if a.payment.Kind == schemas.PaymentFee {
+		if end := a.feeless(pay); end != nil {
+			return end
+		}
+	} else if left := pay.Amount.Sub(pay.Lost); a.payment.Amount.Cmp(left) > 0 {
 		return &ending{reject: reject(classTotals, "payment %s was over %s, of which %s are left, but the %s event says %s", a.ref.ID, pay.Amount, left,
 			a.payment.Kind, a.payment.Amount)}
 	}
@@ -55,6 +59,7 @@ func (a *attempt) applyDispute() *ending {
 	}
 	now := *pay
 	switch a.payment.Kind {
+	case schemas.PaymentFee:
 	case schemas.PaymentDisputed:
 		now.Disputed = now.Disputed.Add(a.payment.Amount)
 	case schemas.PaymentReversed:
@@ -65,9 +70,32 @@ func (a *attempt) applyDispute() *ending {
 	}
 	after := st.withPayment(now)
 	a.result.orders = map[string]*OrderState{order: after}
-	a.compared(a.payment.Amount, a.payment.Amount, decimal.Zero)
+	booked := a.payment.Amount
+	if a.payment.Kind == schemas.PaymentFee {
+		booked = a.payment.Fee.Amount
+	}
+	a.compared(booked, booked, decimal.Zero)
 	if _, trueDate := a.tenant.org().posting(a.payment.OccurredAt); trueDate != "" {
 		a.moved(trueDate, req.Date)
+	}
+	return nil
+}
+
+// feeless refuses a fee that comes later where the payment has one already, or is another one than the event says.
+func (a *attempt) feeless(pay *PaymentState) *ending {
+	if !pay.Amount.Equal(a.payment.Amount) {
+		return &ending{reject: reject(classTotals, "payment %s was over %s, but the %s event says %s", a.ref.ID, pay.Amount, a.payment.Kind, a.payment.Amount)}
+	}
+	var now *zohobooks.Payment
+	if err := a.read(func(ctx context.Context) (err error) {
+		now, err = a.tenant.books.GetPayment(ctx, pay.DocumentID)
+		return err
+	}); err != nil {
+		return a.failed("reading the payment", err)
+	}
+	if now.BankCharges.Sign() != 0 {
+		return &ending{reject: reject(classConflict, "payment %s has the fee %s in Zoho already, and the %s event brings another: discard it, or correct the fee by hand",
+			a.ref.ID, now.BankCharges, a.payment.Kind)}
 	}
 	return nil
 }

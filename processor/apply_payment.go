@@ -186,6 +186,7 @@ func (a *attempt) readInvoice(id string) (*zohobooks.Invoice, *ending) {
 	}); err != nil {
 		return nil, a.failed("reading the invoice", err)
 	}
+	a.registered(inv)
 	return inv, nil
 }
 

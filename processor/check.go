@@ -20,6 +20,7 @@ const (
 	classLocked      = "rejected.locked"
 	classTest        = "rejected.test"
 	classUnsupported = "rejected.unsupported"
+	classConflict    = "rejected.conflict"
 )
 
 // arithmetic is how a check reached its verdict: every sum it made, in order. It's returned with a rejection too, up to

@@ -49,9 +49,17 @@ func checkPayment(p *schemas.Payment, org *Organization) (*arithmetic, *Rejectio
 	return a, r
 }
 
-// checkDispute: what became of a captured payment needs the accounts and the policy for it (accounting rule 13).
+// checkDispute: what became of a captured payment needs the accounts and the policy for it (accounting rules 4 and 13).
 func checkDispute(p *schemas.Payment, org *Organization) *Rejection {
 	switch p.Kind {
+	case schemas.PaymentFee:
+		switch {
+		case p.Fee == nil || p.Fee.Amount.Sign() == 0:
+			return reject(classTotals, "payment %s: the %s event names no fee", p.PaymentID, p.Kind)
+		case !org.Journals:
+			return reject(classUnsupported, "payment %s: a fee that is known later is booked by a journal, and the organisation's journals are off: turn them on, "+
+				"then replay, or book the fee by hand", p.PaymentID)
+		}
 	case schemas.PaymentDisputed, schemas.PaymentDisputeWon:
 		if org.DisputesAccount == "" {
 			return reject(classAccount, "payment %s: %s, and no account for disputes is mapped: set the organisation's disputes account, then replay", p.PaymentID, p.Kind)

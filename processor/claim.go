@@ -2,7 +2,6 @@ package processor
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -237,7 +236,7 @@ func (a *attempt) met(e ClaimEntry) *ending {
 	case a.refused != nil:
 		return &ending{reject: a.refused}
 	case e.Fingerprint != a.fingerprint:
-		return &ending{reject: reject("rejected.conflict", "%s %s was settled with other content by the record %s: "+
+		return &ending{reject: reject(classConflict, "%s %s was settled with other content by the record %s: "+
 			"correct it by a further event, or discard this one", a.ref.Role, a.ref.ID, e.Coordinates)}
 	}
 	return &ending{duplicate: duplicateSame}
@@ -248,7 +247,7 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 	e := ans.Entry
 	if by := e.Sending; e.State == "sending" && by.Fingerprint != "" && by.Fingerprint != a.fingerprint && by.Revision == a.revision &&
 		by.Coordinates != a.coordinates {
-		return &ending{reject: reject("rejected.conflict",
+		return &ending{reject: reject(classConflict,
 			"%s %s is being written with other content by the record %s", a.ref.Role, a.ref.ID, by.Coordinates)}
 	}
 	if a.workflow != WorkflowOrder {
@@ -327,7 +326,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 		a.states[id], a.rebuilt = st, a.rebuilt || st.Origin != ""
 	}
 	if len(ans.Entry.Steps) > 0 {
-		if err := json.Unmarshal(ans.Entry.Steps, &a.prog); err != nil {
+		if err := unmarshalKept(ans.Entry.Steps, &a.prog); err != nil {
 			return &ending{reject: &Rejection{Class: "exhausted", Retryable: "after-fix",
 				Message: fmt.Sprintf("reading the steps kept in the claim of %s %s: %v", a.ref.Role, a.ref.ID, err)}}
 		}
@@ -372,7 +371,7 @@ func orderStateOf(e ClaimEntry) *OrderState {
 	if len(e.Data) > 0 {
 		// Only this package writes the data; a state that can't be read is treated as none, and the unique keys in the books
 		// refuse what would be written twice.
-		if err := json.Unmarshal(e.Data, st); err != nil {
+		if err := unmarshalKept(e.Data, st); err != nil {
 			return &OrderState{}
 		}
 	}
@@ -438,6 +437,11 @@ func (a *attempt) storeAway(err error) *ending {
 		return &ending{lost: true}
 	case errors.Is(err, ErrEpochChanged):
 		return a.parkFor(parkEpoch, time.Second)
+	case errors.Is(err, ErrUnreadable):
+		if a.w.tries == 1 {
+			a.p.log.Warn("claim is in a state that this version does not know, its record waits", "organization", a.Organization, "claim", a.ref.key())
+		}
+		return a.parkFor(parkUnreadable, a.p.cfg.Recheck)
 	}
 	a.p.log.Debug("claim store did not answer", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
 	return a.parkFor(parkRedis, a.backOff(10*time.Second))

@@ -153,6 +153,7 @@ func (e *event) ofOrder() {
 // paymentRoles: what happens to a payment after it was captured is another transaction than the payment itself.
 var paymentRoles = map[schemas.PaymentKind]Role{
 	schemas.PaymentCaptured: RolePayment, schemas.PaymentDisputed: RoleDispute, schemas.PaymentDisputeWon: RoleWon, schemas.PaymentReversed: RoleReversal,
+	schemas.PaymentFee: RoleFee,
 }
 
 func (e *event) ofPayment() {

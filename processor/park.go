@@ -13,9 +13,11 @@ const (
 	parkBackOff    = "back_off"    // a call failed and may be tried again
 	parkPaused     = "paused"      // paused by an operator, or the organisation by a limit, the quota or the credentials
 	parkOff        = "off"         // the workflow is off by configuration
+	parkUnusable   = "unusable"    // the organisation cannot be worked for since this replica began: credentials, custom fields
 	parkReserve    = "day_reserve" // what is left of the day's quota is for payments and refunds
 	parkCircuit    = "circuit"     // Zoho Books is down
 	parkRedis      = "redis"       // Redis is away
+	parkUnreadable = "unreadable"  // its claim is in a state that this version does not know
 	parkRegistry   = "registry"    // the schema registry is away
 	parkEpoch      = "redis_epoch" // Redis came back without its memory
 )

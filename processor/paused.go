@@ -35,16 +35,18 @@ func (o *Organization) mode(w Workflow) Mode {
 
 // held is why work of the workflow must not start, for an organisation or ("") for any; nil when it may.
 func (p *Processor) held(organization string, w Workflow) *Park {
-	reason := ""
+	reason, key := "", WakeSwitches
 	switch t := p.tenants[organization]; {
 	case p.switches != nil && p.switches.Paused(organization, w):
 		reason = parkPaused
+	case t != nil && t.org() == nil:
+		reason, key = parkUnusable, usableKey(organization)
 	case t != nil && t.org().mode(w) == ModeOff:
 		reason = parkOff
 	default:
 		return nil
 	}
-	return &Park{Until: p.clock.Now().Add(p.cfg.Recheck), Reason: reason, Keys: []string{WakeSwitches}}
+	return &Park{Until: p.clock.Now().Add(p.cfg.Recheck), Reason: reason, Keys: []string{key}}
 }
 
 // heldUnread parks a record of a workflow that is paused for all organisations, before its bytes are looked at.
@@ -52,7 +54,7 @@ func (a *attempt) heldUnread() *ending {
 	return a.heldBy(a.p.held("", a.p.workflowOf(a.d.Record.Topic)))
 }
 
-// held parks a record whose workflow is paused or off. It holds nothing, and its deadline does not run: once it goes on it has the whole
+// held parks a record whose workflow is paused or off, or whose organisation is not usable yet. It holds nothing, and its deadline does not run: once it goes on it has the whole
 // time again.
 func (a *attempt) held() *ending {
 	return a.heldBy(a.p.held(a.Organization, a.workflow))

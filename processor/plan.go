@@ -79,9 +79,10 @@ type creditPlan struct {
 	// Apply is what's applied to the order's invoices, ApplyTo to which.
 	Apply   decimal.Decimal
 	ApplyTo []application
-	// Difference is what's left of the invoice's tax by the credit note that completes it (NegativeLines says when), and
-	// zero for others.
+	// Difference is what's left of the invoices' taxes by the credit note that completes them (NegativeLines says when), and
+	// zero for others. Stays names the taxes that it's of: one may be too little and another too much.
 	Difference decimal.Decimal
+	Stays      string `json:",omitempty"`
 	// TrueDate is as in invoicePlan.
 	TrueDate string
 }

@@ -109,13 +109,10 @@ func (sh *creditSheet) write(plan *creditPlan) *Rejection {
 	plan.Tax = decimal.Zero
 	for _, c := range sh.cells {
 		plan.Tax = plan.Tax.Add(sh.amount(c.tax))
-		if sh.complete {
-			plan.Difference = plan.Difference.Add(sh.amount(c.taxLeft - c.tax))
-		}
 	}
 	plan.Tax = plan.Tax.Add(sh.amount(sh.shared))
 	if sh.complete {
-		plan.Difference = plan.Difference.Add(sh.amount(sh.sharedLeft - sh.shared))
+		sh.stays(plan)
 	}
 	for i := range sh.lines {
 		l := &sh.lines[i]

@@ -138,6 +138,11 @@ func (c *creditRun) refund(all bool) {
 	if a, r := checkRefund(f, c.org); r != nil {
 		c.t.Fatalf("%s: %v\n%s", c.name, r, a)
 	}
+	above := *f
+	above.Amount = c.st.Received().Sub(c.st.Returned()).Add(c.books.unit())
+	if _, r := planRefund(&above, c.org, c.st, testOrigin); r == nil || r.Class != classTotals {
+		c.t.Fatalf("%s: %s came in, %s went back, and a refund of %s is not refused: %v", c.name, c.st.Received(), c.st.Returned(), above.Amount, r)
+	}
 	plan, r := planRefund(f, c.org, c.st, testOrigin)
 	if r != nil {
 		c.t.Fatalf("%s: refund of %s with credit %s: %v", c.name, f.Amount, f.CreditTotal.Decimal, r)

@@ -1,7 +1,9 @@
 package processor
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -29,6 +31,8 @@ type creditSheet struct {
 	// shared is what taxes that several cells have come to, rounded once, more or less than the cells' by themselves: of what
 	// is left, and of this credit note.
 	sharedLeft, shared int64
+	// taxesLeft are what earlier credit notes have left of the invoices' taxes, each document's rounded by itself.
+	taxesLeft map[string]decimal.Decimal
 }
 
 // creditLine is an invoice line.
@@ -83,16 +87,20 @@ func (sh *creditSheet) taxOn(units int64, rates []decimal.Decimal) int64 {
 
 // newCreditSheet lays out what earlier credit notes have left of the order's invoice, and what this one wants of it.
 func newCreditSheet(co creditOrder, org *Organization, st *OrderState) (*creditSheet, *Rejection) {
-	sh := &creditSheet{creditOrder: co, org: org, st: st, mode: org.zohoMode(st.Currency, st.InclusiveTax)}
+	sh := &creditSheet{creditOrder: co, org: org, st: st, mode: org.zohoMode(st.Currency, st.InclusiveTax), taxesLeft: make(map[string]decimal.Decimal)}
 	sh.total = sh.units(co.wanted)
 	var zoho []zohoLine
 	index := make(map[string]int)
 	for _, inv := range st.living() {
+		from := len(zoho)
 		for i := range inv.Lines {
 			l := &inv.Lines[i]
 			index[l.InvoiceItemID] = len(sh.lines)
 			zoho = append(zoho, l.zoho())
 			sh.lines = append(sh.lines, creditLine{inv: l, of: inv, left: sh.units(l.Amount), grossLeft: sh.units(l.Gross), quantityLeft: l.Quantity})
+		}
+		for part, tax := range sh.mode.taxes(zoho[from:]) {
+			sh.taxesLeft[part] = sh.taxesLeft[part].Add(tax)
 		}
 	}
 	for _, cell := range sh.mode.cells(zoho) {
@@ -150,6 +158,7 @@ func (sh *creditSheet) subtract(cr *CreditState, zoho []zohoLine, index map[stri
 		l.quantityLeft = l.quantityLeft.Sub(cl.Quantity)
 	}
 	sh.sharedLeft -= sh.sharedBy(func(i int) decimal.Decimal { return sh.amount(taxed[i]) })
+	sh.taken(func(i int) decimal.Decimal { return sh.amount(taxed[i]) })
 	for i := range sh.cells {
 		c := &sh.cells[i]
 		var base int64
@@ -252,15 +261,54 @@ func (l *InvoiceLine) zoho() zohoLine {
 
 // sharedBy is what the shared taxes of these amounts, by line, come to more or less than the cells' by themselves.
 func (sh *creditSheet) sharedBy(amount func(i int) decimal.Decimal) int64 {
+	off := decimal.Zero
+	for _, t := range sh.mode.shared(sh.taxed(amount)) {
+		off = off.Add(taxOf(t.base, t.rate, t.whole, sh.mode.inclusive, sh.mode.currency)).Sub(t.apart)
+	}
+	return sh.units(off)
+}
+
+// taxed are the lines with other amounts.
+func (sh *creditSheet) taxed(amount func(i int) decimal.Decimal) []zohoLine {
 	lines := slices.Clone(sh.zoho)
 	for i := range lines {
 		lines[i].amount = amount(i)
 	}
-	off := decimal.Zero
-	for _, t := range sh.mode.shared(lines) {
-		off = off.Add(taxOf(t.base, t.rate, t.whole, sh.mode.inclusive, sh.mode.currency)).Sub(t.apart)
+	return lines
+}
+
+// taken takes the taxes of a credit note of these amounts off what's left of the invoices'.
+func (sh *creditSheet) taken(amount func(i int) decimal.Decimal) {
+	for part, tax := range sh.mode.taxes(sh.taxed(amount)) {
+		sh.taxesLeft[part] = sh.taxesLeft[part].Sub(tax)
 	}
-	return sh.units(off)
+}
+
+// stays says in the plan what the credit note that completes the invoices leaves of their taxes.
+func (sh *creditSheet) stays(plan *creditPlan) {
+	sh.taken(func(i int) decimal.Decimal { return sh.amount(sh.lines[i].take) })
+	var names []string
+	for part, left := range sh.taxesLeft {
+		plan.Difference = plan.Difference.Add(left)
+		if !left.IsZero() {
+			names = append(names, sh.org.partName(part)+" "+amountText(left, sh.mode.currency))
+		}
+	}
+	slices.Sort(names)
+	plan.Stays = strings.Join(names, ", ")
+}
+
+// partName is what people call a tax that zohoLine.part names: the code that's mapped to it.
+func (o *Organization) partName(part string) string {
+	if name, ok := strings.CutPrefix(part, "name "); ok {
+		return name
+	}
+	for _, code := range slices.Sorted(maps.Keys(o.Taxes)) {
+		if o.Taxes[code].TaxID == part {
+			return code
+		}
+	}
+	return part
 }
 
 // share divides what's wanted of one line of the order over the invoice lines that it was booked by, oldest first.

@@ -12,6 +12,7 @@ import (
 // What gateways do to a payment after it was captured (accounting rule 13) is booked by journals: the payment stays as it
 // is, and so does its invoice.
 //
+//	FEE          only the fee moves: of a payment that was captured without one
 //	DISPUTED     the amount moves from the gateway's clearing account to the disputes account
 //	DISPUTE_WON  it moves back
 //	REVERSED     it's gone: from the disputes account where it was disputed before, else from the clearing account, to the
@@ -22,7 +23,7 @@ import (
 // journalPublished is the status of journals that are in the ledger.
 const journalPublished = "published"
 
-// planDispute plans the journal of a dispute, its end, or a reversal that is written off. held is what of the payment
+// planDispute plans the journal of a fee, a dispute, its end, or a reversal that is written off. held is what of the payment
 // stands on the disputes account.
 func planDispute(p *schemas.Payment, org *Organization, held decimal.Decimal) (*zohobooks.JournalRequest, *Rejection) {
 	clearing, r := org.clearingAccount(p.Gateway, p.Currency)
@@ -74,7 +75,7 @@ func newPaymentJournal(p *schemas.Payment, org *Organization, prefix string) *zo
 	return req
 }
 
-// disputeReference is the reference of the journal of a dispute, its end, or a reversal.
+// disputeReference is the reference of the journal of a fee, a dispute, its end, or a reversal.
 func disputeReference(ref ClaimRef) string { return reference(ref.key()) }
 
 func addFee(req *zohobooks.JournalRequest, p *schemas.Payment, org *Organization, clearing string) {

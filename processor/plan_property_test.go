@@ -446,6 +446,9 @@ func TestPlannedInvoiceComesToTheEventsTotal(t *testing.T) {
 					}
 				}
 				t.Logf("%d accepted (%d with a difference within the tolerance), %d refused", accepted, differing, refused)
+				if refused*100 > 12*propertyRuns() {
+					t.Errorf("%d of %d orders are refused", refused, propertyRuns())
+				}
 			})
 		}
 	}

@@ -135,6 +135,36 @@ func (m zohoMode) shared(lines []zohoLine) []*sharedTax {
 	return out
 }
 
+// taxes are a document's taxes by part.
+func (m zohoMode) taxes(lines []zohoLine) map[string]decimal.Decimal {
+	type key struct{ part, rate, whole string }
+	sums := make(map[string]decimal.Decimal)
+	bases := make(map[key]*sharedTax)
+	for i := range lines {
+		l := &lines[i]
+		whole := decimal.Zero
+		if m.inclusive {
+			whole = sumOf(l.rates)
+		}
+		for k, rate := range l.rates {
+			part := l.part(k)
+			if m.perItem {
+				sums[part] = sums[part].Add(taxOf(l.amount, rate, whole, m.inclusive, m.currency))
+				continue
+			}
+			at := key{part, rate.String(), whole.String()}
+			if bases[at] == nil {
+				bases[at] = &sharedTax{rate: rate, whole: whole}
+			}
+			bases[at].base = bases[at].base.Add(l.amount)
+		}
+	}
+	for at, t := range bases {
+		sums[at.part] = sums[at.part].Add(taxOf(t.base, t.rate, t.whole, m.inclusive, m.currency))
+	}
+	return sums
+}
+
 // cells are the sets of lines, by index, whose tax is rounded together, in order of appearance.
 func (m zohoMode) cells(lines []zohoLine) [][]int {
 	var cells [][]int

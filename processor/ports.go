@@ -121,9 +121,11 @@ var (
 	ErrLost = errors.New("claim lost")
 	// ErrEpochChanged: Redis holds another epoch than the one named, or none.
 	ErrEpochChanged = errors.New("redis epoch changed")
+	// ErrUnreadable: the claim is in a state that this version does not know; nothing was taken.
+	ErrUnreadable = errors.New("claim unreadable")
 )
 
-// Claims is the store of claims. Every method is one round trip. Errors other than ErrLost and ErrEpochChanged mean that
+// Claims is the store of claims. Every method is one round trip. Errors other than those above mean that
 // the store is away or did not answer.
 type Claims interface {
 	Claim(ctx context.Context, req *ClaimRequest) (*ClaimAnswer, error)
@@ -151,10 +153,11 @@ const (
 	RoleRefund   Role = "refund"
 	RoleCustomer Role = "customer"
 	RoleCancel   Role = "cancel"
-	// The three below carry the id of the payment that they concern.
+	// The four below carry the id of the payment that they concern.
 	RoleDispute  Role = "dispute"
 	RoleWon      Role = "won"
 	RoleReversal Role = "reversal"
+	RoleFee      Role = "fee"
 )
 
 // ClaimRef names a claim within an organisation.

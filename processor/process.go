@@ -114,8 +114,18 @@ type Deps struct {
 
 // Tenant is one organisation with its books.
 type Tenant struct {
+	// Name is the organisation's; needed only where Organization is nil.
+	Name string
+	// Organization is nil for one that is not usable yet: its records wait until [Processor.Replace] brings it.
 	Organization *Organization
 	Books        Books
+}
+
+func (t Tenant) name() string {
+	if t.Organization != nil {
+		return t.Organization.Name
+	}
+	return t.Name
 }
 
 // Processor is the job. Process may be called from any number of goroutines.
@@ -139,7 +149,7 @@ type Processor struct {
 
 // tenant is a Tenant with what the job keeps for it.
 type tenant struct {
-	mapping  atomic.Pointer[Organization]
+	mapping  atomic.Pointer[Organization] // nil: not usable yet
 	books    Books
 	gate     *gate
 	sent     *sentBatcher
@@ -169,13 +179,13 @@ func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
 	}
 	p.life, p.cancel = context.WithCancel(context.Background())
 	for _, t := range tenants {
-		if t.Organization == nil || t.Books == nil {
+		if t.name() == "" || t.Books == nil {
 			return nil, errors.New("processor: a tenant needs an organisation and its books")
 		}
-		if p.tenants[t.Organization.Name] != nil {
-			return nil, fmt.Errorf("processor: organisation %q is there twice", t.Organization.Name)
+		if p.tenants[t.name()] != nil {
+			return nil, fmt.Errorf("processor: organisation %q is there twice", t.name())
 		}
-		p.tenants[t.Organization.Name] = newTenant(p, t)
+		p.tenants[t.name()] = newTenant(p, t)
 	}
 	return p, nil
 }
@@ -184,30 +194,33 @@ func newTenant(p *Processor, t Tenant) *tenant {
 	made := &tenant{
 		books: t.Books, contacts: newContactCache(p.clock),
 		gate: &gate{
-			books: t.Books, clock: p.clock, key: t.Organization.Name + "/circuit", wake: p.wake,
+			books: t.Books, clock: p.clock, key: t.name() + "/circuit", wake: p.wake,
 			background: p.background, delay: p.cfg.BackOff, recheck: p.cfg.Recheck,
 		},
 	}
 	made.sent = &sentBatcher{
-		books: t.Books, guard: func(ctx context.Context) error { return p.mayWrite(ctx, t.Organization.Name, WorkflowOrder) },
+		books: t.Books, guard: func(ctx context.Context) error { return p.mayWrite(ctx, t.name(), WorkflowOrder) },
 		answered: func() { made.gate.answered(true) }, most: p.cfg.MarkSentBatch, wait: p.cfg.MarkSentWait, background: p.background,
 	}
 	made.mapping.Store(t.Organization)
 	return made
 }
 
-// org is the organisation as it's mapped now.
+// org is the organisation as it's mapped now. Steps after the claim's never see nil: see [attempt.held].
 func (t *tenant) org() *Organization { return t.mapping.Load() }
 
 // Replace puts another version of an organisation in force, such as one with a later transaction lock: attempts that begin
-// afterwards see it. False when no tenant has its name.
+// afterwards see it. Records that waited for an organisation to be usable go on. False when no tenant has its name.
 func (p *Processor) Replace(org *Organization) bool {
 	t := p.tenants[org.Name]
-	if t != nil {
-		t.mapping.Store(org)
+	if t != nil && t.mapping.Swap(org) == nil {
+		p.wake(usableKey(org.Name))
 	}
 	return t != nil
 }
+
+// usableKey wakes records of an organisation that became usable.
+func usableKey(organization string) string { return organization + "/usable" }
 
 // background runs f beside the records until it returns; its context ends with Close.
 func (p *Processor) background(f func(context.Context)) {

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -12,7 +11,7 @@ import (
 func StateWithout(data []byte, refs ...ClaimRef) ([]byte, error) {
 	st := &OrderState{}
 	if len(data) > 0 {
-		if err := json.Unmarshal(data, st); err != nil {
+		if err := unmarshalKept(data, st); err != nil {
 			return nil, fmt.Errorf("reading an order's state: %w", err)
 		}
 	}
@@ -59,7 +58,7 @@ func StatePending(data []byte) bool {
 		return false
 	}
 	var st OrderState
-	if json.Unmarshal(data, &st) != nil {
+	if unmarshalKept(data, &st) != nil {
 		return false
 	}
 	return slices.ContainsFunc(st.Payments, func(p PaymentState) bool { return p.Pending }) ||

@@ -25,6 +25,7 @@ type sentBatcher struct {
 }
 
 type sentWaiter struct {
+	ctx  context.Context
 	id   string
 	done chan<- error
 }
@@ -33,7 +34,7 @@ type sentWaiter struct {
 func (b *sentBatcher) mark(ctx context.Context, id string) error {
 	done := make(chan error, 1)
 	b.mu.Lock()
-	b.waiting = append(b.waiting, sentWaiter{id, done})
+	b.waiting = append(b.waiting, sentWaiter{ctx, id, done})
 	switch {
 	case len(b.waiting) >= b.most:
 		b.flush()
@@ -64,6 +65,9 @@ func (b *sentBatcher) flush() {
 		b.timer.Stop()
 	}
 	b.background(func(ctx context.Context) {
+		for _, w := range batch { // whoever watches the attempts sees what their batch waits for
+			ctx = zohobooks.ActiveFor(ctx, w.ctx)
+		}
 		b.send(zohobooks.WithGuard(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), b.guard), batch)
 	})
 }

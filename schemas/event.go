@@ -147,6 +147,8 @@ const (
 	PaymentReversed   PaymentKind = "REVERSED"
 	PaymentDisputed   PaymentKind = "DISPUTED"
 	PaymentDisputeWon PaymentKind = "DISPUTE_WON"
+	// PaymentFee tells the fee of a payment that was captured without one, as when only the payout knows it.
+	PaymentFee PaymentKind = "FEE"
 )
 
 // Payment is money received through a gateway.

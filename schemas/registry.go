@@ -73,7 +73,7 @@ func newRegistry(cfg RegistryConfig) (*registry, error) {
 	if cfg.TLS != nil {
 		transport.TLSClientConfig = cfg.TLS.Clone()
 	}
-	r := &registry{http: &http.Client{Transport: transport, Timeout: cfg.Timeout}}
+	r := &registry{http: boundedClient(transport, cfg.Timeout)}
 	opts := []sr.ClientOpt{sr.URLs(cfg.URLs...), sr.HTTPClient(r.http), sr.UserAgent("booksync"), sr.LogLevel(sr.LogLevelNone)}
 	if cfg.Username != "" {
 		opts = append(opts, sr.BasicAuth(cfg.Username, cfg.Password))

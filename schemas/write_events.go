@@ -2,7 +2,7 @@ package schemas
 
 func (e *encoder) payment(v *Payment) map[string]any {
 	m := e.event(&v.Event, shapePayment)
-	m["kind"] = e.enum("kind", string(v.Kind), string(PaymentCaptured), string(PaymentReversed), string(PaymentDisputed), string(PaymentDisputeWon))
+	m["kind"] = e.enum("kind", string(v.Kind), string(PaymentCaptured), string(PaymentReversed), string(PaymentDisputed), string(PaymentDisputeWon), string(PaymentFee))
 	m["payment_id"] = e.id("payment_id", v.PaymentID)
 	m["order_id"] = e.id("order_id", v.OrderID)
 	m["amount"] = e.money("amount", v.Amount)

@@ -44,7 +44,8 @@ type life struct {
 	lookAt      time.Time   // when the output topics are looked at next
 	refusals    int         // transactions the group refused in a row
 	lookSoon    bool        // a consumed topic was missing when the topics were looked at
-	blocked     bool        // an output topic is missing or forbidden
+	watch       watch
+	blocked     bool // an output topic is missing or forbidden
 	draining    bool
 	fetched     int64
 	settled     int64
@@ -83,6 +84,7 @@ func (e *Engine) live(ctx context.Context) (err error) {
 
 // begin takes the producer id, before anything else: that ends a dead predecessor's open transaction. Then it waits for the output topics and joins.
 func (l *life) begin(ctx context.Context) error {
+	l.state.beat(time.Now())
 	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	admin, err := l.Admin()
@@ -115,6 +117,7 @@ func (l *life) begin(ctx context.Context) error {
 	for {
 		err := l.look(ctx)
 		l.state.outputs(err)
+		l.state.beat(time.Now())
 		if err == nil {
 			break
 		}

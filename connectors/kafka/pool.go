@@ -23,9 +23,10 @@ type pool struct {
 	over        int // deliveries in their partitions' queues, which are at their share
 	unpublished int // results to publish handed in and not yet settled or dropped
 	idle        int
-	waking      bool // a worker was woken or started and has not taken the lock yet
-	held        bool // nothing starts for now
-	stopped     bool // nothing starts any more, idle workers end
+	waking      bool   // a worker was woken or started and has not taken the lock yet
+	started     uint64 // counts what was taken off ready
+	held        bool   // nothing starts for now
+	stopped     bool   // nothing starts any more, idle workers end
 }
 
 // maxIdleWorkers is how many goroutines wait for work between bursts; a goroutine costs a few kilobytes.
@@ -87,6 +88,7 @@ func (p *pool) worker() {
 		d := p.ready[p.head]
 		p.ready[p.head] = nil
 		p.head++
+		p.started++
 		if d.part.gone.Load() {
 			continue
 		}
@@ -173,4 +175,11 @@ func (p *pool) counts() (ready, running, done int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.ready) - p.head + p.over, p.running, len(p.done)
+}
+
+// startable answers whether something could start now, and how many deliveries were started so far.
+func (p *pool) startable() (could bool, started uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.canStart(), p.started
 }

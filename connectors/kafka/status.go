@@ -23,6 +23,8 @@ type Status struct {
 	LastProgress time.Time      // of the last committed transaction, or of the start
 	Paused       string         // why nothing is consumed; empty if something is
 	Draining     bool
+	// Stuck is what does not move although nothing it waits for is missing, longest first; see [Stuck].
+	Stuck []Stuck
 }
 
 // PartitionStatus is one assigned partition.
@@ -43,6 +45,7 @@ type PartitionStatus struct {
 // state is what Ready and Status share with the loop.
 type state struct {
 	status atomic.Pointer[Status]
+	beatAt atomic.Int64 // when the engine's goroutine was last seen, nanoseconds since the epoch
 
 	mu         sync.Mutex
 	began      time.Time
@@ -69,6 +72,7 @@ const snapshotEvery = 200 * time.Millisecond
 
 func (s *state) start(now time.Time) {
 	s.began, s.progress = now, now
+	s.beat(now)
 	s.status.Store(&Status{At: now, LastProgress: now})
 }
 
@@ -81,6 +85,7 @@ func (s *state) progressed(now time.Time) {
 func (s *state) restarted(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.beat(now)
 	s.restarts++
 	s.lastError, s.errorAt = err, now
 	old := *s.status.Load()
@@ -121,6 +126,7 @@ func (l *life) snapshot(now time.Time, force bool) {
 	}
 	st := &Status{At: now, Restarts: l.state.restarts, LastProgress: l.state.progress, Draining: l.draining, Parked: make(map[string]int)}
 	l.state.mu.Unlock()
+	l.state.beat(now)
 	if !due {
 		return
 	}
@@ -148,8 +154,14 @@ func (l *life) snapshot(now time.Time, force bool) {
 		st.Partitions = append(st.Partitions, ps)
 	}
 	l.mu.Unlock()
+	st.Stuck = l.watch.look(l, now)
 	l.state.status.Store(st)
 }
+
+func (s *state) beat(now time.Time) { s.beatAt.Store(now.UnixNano()) }
+
+// Beat is when the engine's goroutine was last seen. It comes by at least every few seconds, also while Kafka is away: one that stays away hangs.
+func (e *Engine) Beat() time.Time { return time.Unix(0, e.state.beatAt.Load()) }
 
 // Status answers what the engine is doing. It does not block; while the loop turns it is at most a few hundred milliseconds old.
 func (e *Engine) Status() Status { return *e.state.status.Load() }

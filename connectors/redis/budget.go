@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -282,6 +284,17 @@ func (b *Budget) TryAcquire(ctx context.Context, org string, class Class) *Grant
 			v.grant.Return()
 		}
 		return nil
+	}
+}
+
+// Flush blocks until Redis knows of every call that ended, or ctx ends. Who closes the client without it leaves the slots of the last calls taken until
+// their deadline, and others wait for them.
+func (b *Budget) Flush(ctx context.Context) {
+	b.mu.Lock()
+	pumps := slices.Collect(maps.Values(b.pumps))
+	b.mu.Unlock()
+	for _, p := range pumps {
+		p.flush(ctx)
 	}
 }
 

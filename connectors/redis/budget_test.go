@@ -240,6 +240,30 @@ func TestBudgetOfAnUnansweredCall(t *testing.T) {
 	})
 }
 
+func TestBudgetIsToldOfTheLastCallsBeforeAClientCloses(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, s *bundle) {
+		limits := Limits{PerWindow: -1, Concurrency: 1}
+		for range 20 {
+			client := s.open()
+			b := s.budget(client, limits)
+			g, err := b.Acquire(s.ctx, s.org, Operator)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Done(good)
+			b.Flush(s.ctx)
+			if err := client.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state, err := s.budget(s.open(), limits).State(s.ctx, s.org)
+		if err != nil || state.InFlight != 0 {
+			t.Errorf("%d slots are taken by clients that closed: %v", state.InFlight, err)
+		}
+	})
+}
+
 func TestBudgetPauses(t *testing.T) {
 	t.Parallel()
 	answer := func(status, code int) Answer {

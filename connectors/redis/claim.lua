@@ -33,6 +33,9 @@ local state, holder = fresh(c[1]), fresh(c[18])
 local settled = state
 if state == 'sending' then settled = fresh(c[2]) end
 local mine = holder == token
+-- A state that this version does not know is neither free nor done: who wrote it knows what it means.
+local known = {[''] = true, done = true, rejected = true, reversed = true}
+if not known[settled] then return {'unreadable'} end
 
 local function answer(state, busyUntil, waiting, pending, marked)
   if mine then c[18], c[19] = false, false end

@@ -10,6 +10,9 @@ import (
 // published. While the record is still the caller's it goes back to the claim step.
 var ErrLost = errors.New("claim lost: it was taken or released in between")
 
+// ErrUnreadable says that a claim is in a state that this version does not know: a newer one wrote it, or somebody else.
+var ErrUnreadable = errors.New("claim unreadable: it is in a state that this version does not know")
+
 // ClaimsConfig says how long claims are kept.
 type ClaimsConfig struct {
 	// Retention is how long a settled claim, a write in doubt and an announced payment are kept: the topics' retention plus the replay window.

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Claim asks for a claim and the leases of the orders named, in one round trip. It does not wait for anybody. Errors: ErrEpochChanged, or trouble with
+// Claim asks for a claim and the leases of the orders named, in one round trip. It does not wait for anybody. Errors: ErrEpochChanged, ErrUnreadable (nothing was taken), or trouble with
 // Redis; then it is unknown whether the claim was taken (and the step marked), and the same request may be repeated with the same token: a step that was
 // marked is in doubt then.
 func (s *Claims) Claim(ctx context.Context, req ClaimRequest) (ClaimAnswer, error) {
@@ -231,6 +231,8 @@ func verdictOf(v []any) error {
 		return ErrEpochChanged
 	case "lost":
 		return ErrLost
+	case "unreadable":
+		return ErrUnreadable
 	}
 	return nil
 }

@@ -37,9 +37,10 @@ type pump struct {
 	freed   []string // slots whose call ended
 	unused  []string // slots whose call never left
 	learnt  learnt
-	next    int64  // number of the next slot
-	blocked string // why the last question was not granted in full
-	hinted  bool   // ask now, whatever the last answer said
+	next    int64         // number of the next slot
+	blocked string        // why the last question was not granted in full
+	hinted  bool          // ask now, whatever the last answer said
+	ended   chan struct{} // closed when the goroutine that runs ends; nil when nobody waits for that
 
 	// Used by the pump's goroutine only.
 	state anchor
@@ -166,8 +167,35 @@ func (p *pump) fail() {
 func (p *pump) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running = false
+	p.end()
 	p.fail()
+}
+
+// end notes that the goroutine ends. The caller holds mu.
+func (p *pump) end() {
+	p.running, p.hinted = false, false
+	if p.ended != nil {
+		close(p.ended)
+		p.ended = nil
+	}
+}
+
+// flush blocks until nothing is left to ask and to tell, or ctx ends.
+func (p *pump) flush(ctx context.Context) {
+	p.mu.Lock()
+	if !p.running {
+		p.mu.Unlock()
+		return
+	}
+	if p.ended == nil {
+		p.ended = make(chan struct{})
+	}
+	ended := p.ended
+	p.mu.Unlock()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
 }
 
 func (p *pump) signal() {
@@ -250,7 +278,7 @@ func (p *pump) gather(quiet time.Time) (question, bool) {
 		waiting += len(p.queues[l])
 	}
 	if waiting == 0 && q.empty() {
-		p.running, p.hinted = false, false
+		p.end()
 		return question{}, false
 	}
 	if !news && time.Now().Before(quiet) {

@@ -19,6 +19,7 @@ import (
 const (
 	dialTimeout     = 10 * time.Second
 	idleConnTimeout = 55 * time.Second // below the minute after which common load balancers drop idle connections
+	maxHeaders      = 64 << 10         // bytes of an answer's headers
 	connBufferSize  = 16 << 10         // an invoice's answer (7 KiB recorded) fits in one read
 )
 
@@ -108,6 +109,8 @@ func newTransport(concurrency int) *http.Transport {
 		ReadBufferSize:      connBufferSize,
 		WriteBufferSize:     connBufferSize,
 		Protocols:           protocols,
+		// Recorded answers have less than 2 KiB of headers; the default limit is 10 MiB.
+		MaxResponseHeaderBytes: maxHeaders,
 	}
 }
 
@@ -202,6 +205,7 @@ func (c *Client) attempt(ctx context.Context, cl *call, body []byte, repeated bo
 	info.Waited = started.Sub(asked)
 	err = c.exchange(ctx, cl, body, tok, out, &result, &info)
 	info.Duration = time.Since(started)
+	activityOf(ctx).moved()
 	counts.calledFor(info.Duration)
 	done = true
 	grant.Done(result)

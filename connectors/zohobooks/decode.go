@@ -316,6 +316,9 @@ func (d *decoder) array(v reflect.Value, p *plan) error {
 		v.SetZero() // a repeated key starts anew
 	}
 	err := d.elements(func() error {
+		if d.elems++; d.elems > maxElements {
+			return d.fail("too many elements")
+		}
 		if n == v.Cap() {
 			v.Grow(1)
 		}

@@ -2,6 +2,7 @@ package zohobooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -12,12 +13,16 @@ import (
 )
 
 const (
-	pageSize     = 200 // Zoho's maximum, and its default on the wire (the documents say 10)
-	maxFindPages = 5   // pages a search goes through when the filter seems to be ignored
-	maxFindGets  = 10  // documents of a page a search opens because the rows lack the field
+	pageSize     = 200   // Zoho's maximum, and its default on the wire (the documents say 10)
+	maxListPages = 5_000 // pages of a list: a million rows, and hours of calls
+	maxFindPages = 5     // pages a search goes through when the filter seems to be ignored
+	maxFindGets  = 10    // documents of a page a search opens because the rows lack the field
 	// Zoho's layout of timestamps: the offset has no colon.
 	timestamp = "2006-01-02T15:04:05-0700"
 )
+
+// errEndless: a list that says again and again that there is more.
+var errEndless = errors.New("the list does not end")
 
 // ListOptions narrow a list. Zoho ignores what it does not know, so look at the rows.
 type ListOptions struct {
@@ -112,6 +117,11 @@ func list[T any](ctx context.Context, c *Client, resource string, opts *ListOpti
 				if !yield(row, nil) {
 					return
 				}
+			}
+			if page-max(o.Page, 1)+1 >= maxListPages && a.context().More {
+				var zero T
+				yield(zero, fmt.Errorf("listing %s: %w after %d pages", resource, errEndless, maxListPages))
+				return
 			}
 			// An empty page ends the list whatever the context says: else a wrong flag would go on for ever.
 			if !a.context().More || len(a.rows()) == 0 {

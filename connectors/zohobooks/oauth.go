@@ -66,6 +66,7 @@ type tokenSource struct {
 
 type flight struct {
 	done chan struct{}
+	bad  string // the refused token that it is to replace; "": none
 	tok  *token
 	err  error
 }
@@ -106,7 +107,7 @@ func (s *tokenSource) token(ctx context.Context) (*token, error) {
 }
 
 // replace gives another token than the refused one. Nil without an error: the refused one replaced a refused one itself a moment ago, so that a
-// third would not help.
+// third would not help, or the accounts server gives the refused one again.
 func (s *tokenSource) replace(ctx context.Context, refused *token) (*token, error) {
 	if t := s.cur.Load(); t != nil && t.Value != refused.Value && s.now().Before(t.Expires) {
 		return t, nil
@@ -126,7 +127,7 @@ func (s *tokenSource) early(now time.Time) {
 	}
 }
 
-// wait joins the running refresh or starts one.
+// wait joins the running refresh or starts one. Nil without an error: there is no token but the bad one.
 func (s *tokenSource) wait(ctx context.Context, bad string) (*token, error) {
 	for {
 		s.mu.Lock()
@@ -152,7 +153,11 @@ func (s *tokenSource) wait(ctx context.Context, bad string) (*token, error) {
 		if f.err != nil {
 			return nil, f.err
 		}
-		if bad != "" && f.tok.Value == bad { // it had begun before the token was refused
+		switch {
+		case bad == "" || f.tok.Value != bad:
+		case f.bad == bad: // the accounts server gives the refused one again: asking on would not help
+			return nil, nil
+		default: // it had begun before the token was refused
 			continue
 		}
 		return f.tok, nil
@@ -161,7 +166,7 @@ func (s *tokenSource) wait(ctx context.Context, bad string) (*token, error) {
 
 // start begins a refresh; s.mu is held and there is none.
 func (s *tokenSource) start(bad string) *flight {
-	f := &flight{done: make(chan struct{})}
+	f := &flight{done: make(chan struct{}), bad: bad}
 	s.flight = f
 	s.flying.Add(1)
 	go func() {
@@ -331,6 +336,9 @@ func (c *Client) RefreshToken(ctx context.Context) (TokenInfo, error) {
 	t, err := c.tokens.wait(ctx, bad)
 	if err != nil {
 		return TokenInfo{}, err
+	}
+	if t == nil { // the present one was given again
+		t = c.tokens.cur.Load()
 	}
 	return t.info(), nil
 }

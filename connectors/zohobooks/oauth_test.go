@@ -473,3 +473,27 @@ func TestLoginAndRevoke(t *testing.T) {
 		noSecrets(t, err.Error())
 	}
 }
+
+// TestARefusedTokenThatComesBackEndsTheCall: the accounts server gives the refused token again. Asking on would spend Zoho's ten token requests, and never end.
+func TestARefusedTokenThatComesBackEndsTheCall(t *testing.T) {
+	t.Parallel()
+	c, mux, _ := setup(t)
+	var calls atomic.Int64
+	mux.HandleFunc("GET /books/v3/invoices/1", func(w http.ResponseWriter, _ *http.Request) {
+		calls.Add(1)
+		answer(w, 401, `{"code":57,"message":"You are not authorized to perform this operation"}`)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := c.GetInvoice(ctx, "1")
+	var e *zohobooks.Error
+	if !errors.As(err, &e) || e.Status != 401 || ctx.Err() != nil {
+		t.Errorf("%v, want the refusal", err)
+	}
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls with a token that was refused, want 1", n)
+	}
+	if _, err := c.RefreshToken(ctx); err != nil {
+		t.Errorf("a refresh that gives the same token: %v", err)
+	}
+}

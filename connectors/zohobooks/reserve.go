@@ -24,7 +24,7 @@ func (c *Client) Reserve(ctx context.Context) (*Reservation, error) {
 		return nil, err
 	}
 	asked := time.Now()
-	grant, err := c.limiter.Acquire(ctx, ClassOf(ctx))
+	grant, err := c.grant(ctx, ClassOf(ctx))
 	waited := time.Since(asked)
 	countersOf(ctx).waitedFor(waited)
 	if err != nil {
@@ -87,5 +87,5 @@ func (c *Client) acquire(ctx context.Context, class Class) (Grant, error) {
 		giveBack(r.grant)
 		class = r.class
 	}
-	return c.limiter.Acquire(ctx, class)
+	return c.grant(ctx, class)
 }

@@ -9,6 +9,10 @@ import (
 // maxDepth of nesting in an answer; recorded ones reach 6.
 const maxDepth = 64
 
+// maxElements of all lists of an answer: a page has 200 rows, and an element takes up to two kilobytes although it may have been
+// written in three bytes.
+const maxElements = 20_000
+
 var errSyntax = errors.New("not valid JSON")
 
 // decoder walks over JSON text. This file knows the syntax (RFC 8259), decode.go the values.
@@ -16,6 +20,7 @@ type decoder struct {
 	b     []byte
 	i     int
 	depth int
+	elems int // of the lists decoded so far
 }
 
 func (d *decoder) fail(what string) error { return fmt.Errorf("at byte %d: %s", d.i, what) }

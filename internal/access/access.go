@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -71,8 +72,18 @@ func OpenStore(ctx context.Context, cfg *config.Config, opts Options) (*Store, e
 	return s, nil
 }
 
-// Close ends the connections and what runs beside them.
-func (s *Store) Close() { _ = s.Client.Close() }
+// flushPatience bounds how long Close waits for Redis to hear of the last calls.
+const flushPatience = 2 * time.Second
+
+// Close gives the slots of the last calls back, then ends the connections and what runs beside them.
+func (s *Store) Close() {
+	if s.Budget != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
+		defer cancel()
+		s.Budget.Flush(ctx)
+	}
+	_ = s.Client.Close()
+}
 
 // SharesTokens says whether access tokens are shared between replicas, which needs a key to encrypt them with.
 func (s *Store) SharesTokens() bool { return s.tokens != nil }

@@ -166,6 +166,8 @@ func claimError(err error) error {
 		return errors.Join(processor.ErrLost, err)
 	case errors.Is(err, redis.ErrEpochChanged):
 		return errors.Join(processor.ErrEpochChanged, err)
+	case errors.Is(err, redis.ErrUnreadable):
+		return errors.Join(processor.ErrUnreadable, err)
 	}
 	return err
 }

@@ -20,6 +20,19 @@ type handler struct {
 	now     clock
 }
 
+// watched is a handler whose attempts the watchdog sees.
+type watched struct {
+	dog *watchdog
+	kafka.Handler
+}
+
+// Handle implements kafka.Handler.
+func (w watched) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
+	ctx, over := w.dog.attempt(ctx, d.Record.Topic, d.Record.Partition, d.Record.Offset)
+	defer over()
+	return w.Handler.Handle(ctx, d)
+}
+
 // Handle implements kafka.Handler.
 func (h *handler) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
 	rec := d.Record

@@ -22,7 +22,7 @@ type replica struct {
 }
 
 // start runs another replica.
-func (w *world) start() *replica {
+func (w *world) start(change ...func(*Options)) *replica {
 	w.Helper()
 	cfg := *w.cfg
 	cfg.Kafka.TransactionalID = testkit.Name(w, cfg.Kafka.Group)
@@ -30,7 +30,11 @@ func (w *world) start() *replica {
 	if os.Getenv("BOOKSYNC_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("test", w.Name())
 	}
-	s, err := New(context.Background(), &cfg, Options{Log: log, RedisSkipServerCheck: true})
+	opts := Options{Log: log, RedisSkipServerCheck: true}
+	for _, c := range change {
+		c(&opts)
+	}
+	s, err := New(context.Background(), &cfg, opts)
 	if err != nil {
 		w.Fatal(err)
 	}

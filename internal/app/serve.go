@@ -3,16 +3,13 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/booksync/booksync/internal/telemetry"
 	"github.com/booksync/booksync/processor"
 )
-
-// stalledAfter is how long records may wait without any progress, and without a reason that is shown, until /healthz
-// fails: a stalled worker is the silent failure that everyone fears.
-const stalledAfter = time.Minute
 
 // serve opens /healthz, /readyz and /metrics; the returned function closes them.
 func (s *Service) serve(ctx context.Context) (func(), error) {
@@ -25,7 +22,7 @@ func (s *Service) serve(ctx context.Context) (func(), error) {
 	}
 	server, err := telemetry.Serve(ctx, telemetry.ServerConfig{
 		Listen: s.cfg.HTTP.Listen, Metrics: s.tel.Handler(),
-		Health: []telemetry.Check{{Name: "progress", Func: s.progressing}},
+		Health: []telemetry.Check{{Name: "progress", Func: func(context.Context) error { return s.watchdog.stalled() }}},
 		Ready: []telemetry.Check{
 			{Name: "organizations", Func: func(context.Context) error { return s.why() }},
 			{Name: "kafka", Func: s.kafkaReady},
@@ -57,11 +54,15 @@ func (s *Service) Addr() string {
 	return s.addr
 }
 
-// why says what keeps the service from consuming; nil when it consumes.
+// why says what keeps the service from consuming, and organisations from being worked for; nil when nothing does.
 func (s *Service) why() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.waiting
+	errs := []error{s.waiting}
+	for _, name := range slices.Sorted(maps.Keys(s.unusable)) {
+		errs = append(errs, s.unusable[name])
+	}
+	return errors.Join(errs...)
 }
 
 func (s *Service) kafkaReady(context.Context) error {
@@ -72,47 +73,9 @@ func (s *Service) kafkaReady(context.Context) error {
 	return e.Ready()
 }
 
-// progressing fails when records wait, nothing moves, and nothing says why: no park, no pause, no call under way that's
-// within its timeout.
-func (s *Service) progressing(context.Context) error {
-	e := s.engine.Load()
-	if e == nil || e.Ready() != nil {
-		return nil // not ready is said by /readyz; starting anew would not mend it
-	}
-	st := e.Status()
-	if time.Since(st.At) > stalledAfter {
-		return fmt.Errorf("the engine's loop has not turned for %s", time.Since(st.At).Round(time.Second))
-	}
-	open, parked := 0, 0
-	for _, p := range st.Partitions {
-		open += p.Open
-	}
-	for _, n := range st.Parked {
-		parked += n
-	}
-	idle := time.Since(st.LastProgress)
-	limit := stalledAfter + s.cfg.Zoho.Timeout
-	if open <= parked || idle < limit || s.held() || s.heldUp() {
-		return nil
-	}
-	return fmt.Errorf("%d records are neither settled nor parked, and none was settled for %s", open-parked, idle.Round(time.Second))
-}
-
-// heldUp says whether an organisation waits for its budget, a pause's end or Zoho: what is shown elsewhere.
-func (s *Service) heldUp() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	for _, o := range s.state(ctx).Organizations {
-		if o.Paused || o.Circuit != telemetry.CircuitClosed || o.MinuteRemaining == 0 || o.DayRemaining == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // state is what the gauges show.
 func (s *Service) state(ctx context.Context) telemetry.State {
-	var out telemetry.State
+	out := telemetry.State{Stalled: s.watchdog.stalled() != nil}
 	if e := s.engine.Load(); e != nil {
 		st := e.Status()
 		out.Parked, out.Unpublished = st.Parked, st.Unpublished

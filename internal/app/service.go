@@ -41,6 +41,12 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Now is the job's clock. Default: time.Now.
 	Now func() time.Time
+	// StallAfter is how long work may go without a sign of life until /healthz fails. Default 50 s, or more where calls may take longer.
+	StallAfter time.Duration
+
+	// Of tests: what stands between the engine and the job, and further options of the Zoho Books clients.
+	wrap  func(kafka.Handler) kafka.Handler
+	books []zohobooks.Option
 }
 
 // Service is booksync, built and not yet running.
@@ -58,10 +64,12 @@ type Service struct {
 	engine atomic.Pointer[kafka.Engine]
 
 	switches atomic.Pointer[redis.SwitchWatch]
+	watchdog *watchdog
 
-	mu      sync.Mutex
-	waiting error // why it does not consume yet
-	addr    string
+	mu       sync.Mutex
+	waiting  error            // why it does not consume yet
+	unusable map[string]error // why not, by organisation
+	addr     string
 }
 
 // New builds a service. It connects to Redis; Kafka and Zoho are asked by Run, which waits for them.
@@ -69,7 +77,8 @@ func New(ctx context.Context, cfg *config.Config, opts Options) (*Service, error
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{cfg: cfg, opts: opts, log: opts.Log, books: make(map[string]*zohobooks.Client), waiting: errors.New("starting")}
+	s := &Service{cfg: cfg, opts: opts, log: opts.Log, books: make(map[string]*zohobooks.Client), waiting: errors.New("starting"), unusable: make(map[string]error)}
+	s.watchdog = newWatchdog(s)
 	if err := s.build(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -109,7 +118,8 @@ func (s *Service) build(ctx context.Context) error {
 		client: s.store.Client, claims: inRedis, admin: s.admin, topics: s.cfg.Topics.Sources(), epochs: make(map[string]*processor.Epoch),
 	}
 	for _, name := range s.cfg.OrganizationNames() {
-		if s.books[name], err = s.store.Books(name, zohobooks.WithObserver(s.called(name)), zohobooks.WithDialer(s.opts.Dial)); err != nil {
+		opts := append([]zohobooks.Option{zohobooks.WithObserver(s.called(name)), zohobooks.WithDialer(s.opts.Dial)}, s.opts.books...)
+		if s.books[name], err = s.store.Books(name, opts...); err != nil {
 			return err
 		}
 	}
@@ -119,6 +129,7 @@ func (s *Service) build(ctx context.Context) error {
 // called counts a call of an organisation.
 func (s *Service) called(organization string) func(zohobooks.CallInfo) {
 	return func(c zohobooks.CallInfo) {
+		s.watchdog.called()
 		s.tel.Metrics.Call(context.Background(), telemetry.Call{
 			Organization: organization, Resource: c.Resource, Method: c.Method, Status: c.Status, Code: c.Code,
 		}, c.Duration, c.Waited)
@@ -134,12 +145,17 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 		return err
 	}
 	defer stopHTTP()
+	var dog sync.WaitGroup
+	dogLife, stopDog := context.WithCancel(context.WithoutCancel(ctx))
+	dog.Go(func() { s.watchdog.watch(dogLife) })
+	defer dog.Wait()
+	defer stopDog()
 	stopReporting, err := s.reporting(ctx)
 	if err != nil {
 		return err
 	}
 	defer stopReporting()
-	orgs, err := s.organizations(ctx)
+	orgs, late, err := s.organizations(ctx)
 	if err != nil {
 		return err
 	}
@@ -154,9 +170,12 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 	}
 	defer watch.Stop()
 	s.switches.Store(watch)
-	tenants := make([]processor.Tenant, len(orgs))
-	for i, org := range orgs {
-		tenants[i] = processor.Tenant{Organization: org, Books: s.books[org.Name]}
+	tenants := make([]processor.Tenant, 0, len(orgs)+len(late))
+	for _, org := range orgs {
+		tenants = append(tenants, processor.Tenant{Organization: org, Books: s.books[org.Name]})
+	}
+	for _, name := range late {
+		tenants = append(tenants, processor.Tenant{Name: name, Books: s.books[name]})
 	}
 	job, err := processor.New(s.cfg.ProcessorConfig(telemetry.Version()), processor.Deps{
 		Codec: s.codec, Claims: s.claims, Progress: progress{s}, Clock: clock(s.opts.Now), Log: s.log, Switches: switches{watch}, Wake: wake,
@@ -174,8 +193,19 @@ func (s *Service) Run(ctx context.Context, hurry <-chan struct{}) error {
 	defer job.Close()
 	watching, stopWatching := context.WithCancel(ctx)
 	var watchers sync.WaitGroup
-	watchers.Go(func() { s.watchLocks(watching, job, orgs) })
-	watchers.Go(func() { s.reconcileBySchedule(watching, slices.Clone(orgs)) })
+	keepInStep := func(orgs []*processor.Organization) {
+		watchers.Go(func() { s.watchLocks(watching, job, slices.Clone(orgs)) })
+		watchers.Go(func() { s.reconcileBySchedule(watching, orgs) })
+	}
+	keepInStep(orgs)
+	for _, name := range late {
+		watchers.Go(func() {
+			if org := s.usable(watching, name); org != nil {
+				job.Replace(org)
+				keepInStep([]*processor.Organization{org})
+			}
+		})
+	}
 	defer watchers.Wait()
 	defer stopWatching()
 	return s.consume(ctx, job, hurry, wake)
@@ -188,7 +218,11 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 		return err
 	}
 	kc.Epoch = s.claims.epochMark
-	h := &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe, now: s.opts.Now}
+	var h kafka.Handler = &handler{job: job, telemetry: s.tel, group: s.cfg.Kafka.Group, observe: s.opts.Observe, now: s.opts.Now}
+	if s.opts.wrap != nil {
+		h = s.opts.wrap(h)
+	}
+	h = watched{s.watchdog, h}
 	engine, err := kafka.New(kc, h, kafka.WithLogger(s.log), kafka.WithClientOpts(s.kafkaOpts()...))
 	if err != nil {
 		return err
@@ -223,31 +257,98 @@ func (s *Service) consume(ctx context.Context, job *processor.Processor, hurry <
 	return err
 }
 
-// organizations reads every organisation from Zoho, and each one's epoch from Redis; it tries until it has them or ctx
-// ends. What a person must mend is logged and shown by /readyz, and tried again: nothing is consumed before.
-func (s *Service) organizations(ctx context.Context) ([]*processor.Organization, error) {
-	var orgs []*processor.Organization
-	for _, name := range s.cfg.OrganizationNames() {
+// organizations reads every organisation from Zoho, and each one's epoch from Redis, which a commit names. It tries until it
+// has all epochs and an organisation that is usable, or ctx ends: nothing is consumed before. The late ones are those that are
+// not usable yet: their records wait, nobody else's do.
+func (s *Service) organizations(ctx context.Context) (usable []*processor.Organization, late []string, err error) {
+	names := s.cfg.OrganizationNames()
+	for _, name := range names {
 		for n := 0; ; n++ {
-			org, err := OrganizationOf(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), name, s.cfg.Organizations[name], s.books[name])
+			_, err := s.claims.Epoch(ctx, name, false)
 			if err == nil {
-				err = s.stockTracked(zohobooks.WithClass(ctx, zohobooks.ClassLookUp), org)
-			}
-			if err == nil {
-				_, err = s.claims.Epoch(ctx, name, false)
-			}
-			if err == nil {
-				orgs = append(orgs, org)
 				break
 			}
 			s.wait(err)
-			s.log.Error("organisation not usable", "organization", name, "error", err.Error())
-			if !pause(ctx, min(time.Second<<min(n, 6), time.Minute)) {
-				return nil, ctx.Err()
+			s.log.Error("claims not usable", "organization", name, "error", err.Error())
+			if !pause(ctx, again(err, n, time.Now())) {
+				return nil, nil, ctx.Err()
 			}
 		}
 	}
-	return orgs, nil
+	for n := 0; ; n++ {
+		tried := make([]*processor.Organization, len(names))
+		errs := make([]error, len(names))
+		var trying sync.WaitGroup
+		for i, name := range names {
+			trying.Go(func() { tried[i], errs[i] = s.organization(ctx, name) })
+		}
+		trying.Wait()
+		for i, name := range names {
+			if errs[i] == nil {
+				usable = append(usable, tried[i])
+			} else {
+				late = append(late, name)
+			}
+		}
+		if len(usable) > 0 {
+			return usable, late, nil
+		}
+		late = nil
+		wait := time.Minute
+		for _, err := range errs {
+			wait = min(wait, again(err, n, time.Now()))
+		}
+		if !pause(ctx, wait) {
+			return nil, nil, ctx.Err()
+		}
+	}
+}
+
+// organization tries once to make an organisation usable. What a person must mend is logged and shown by /readyz.
+func (s *Service) organization(ctx context.Context, name string) (*processor.Organization, error) {
+	ctx = zohobooks.WithClass(ctx, zohobooks.ClassLookUp)
+	org, err := OrganizationOf(ctx, name, s.cfg.Organizations[name], s.books[name])
+	if err == nil {
+		err = s.stockTracked(ctx, org)
+	}
+	s.mu.Lock()
+	if err == nil {
+		delete(s.unusable, name)
+	} else {
+		s.unusable[name] = err
+	}
+	s.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("organisation not usable", "organization", name, "error", err.Error())
+	}
+	return org, err
+}
+
+// usable waits for a late organisation; nil when ctx ended first.
+func (s *Service) usable(ctx context.Context, name string) *processor.Organization {
+	for n := 0; ; n++ {
+		s.mu.Lock()
+		err := s.unusable[name]
+		s.mu.Unlock()
+		if !pause(ctx, again(err, n, time.Now())) {
+			return nil
+		}
+		if org, err := s.organization(ctx, name); err == nil {
+			s.log.Info("organisation usable", "organization", name)
+			return org
+		}
+	}
+}
+
+// again is how long to wait after the n-th try of an organisation failed, at most a minute. Who starts during a pause is
+// there when it ends.
+func again(err error, n int, now time.Time) time.Duration {
+	wait := time.Second << min(n, 6)
+	var paused *zohobooks.PausedError
+	if errors.As(err, &paused) {
+		wait = max(paused.Until.Sub(now), time.Second)
+	}
+	return min(wait, time.Minute)
 }
 
 // pause waits; false when ctx ended first.

@@ -40,9 +40,3 @@ func (s *Service) watchSwitches(ctx context.Context, wake func(...string)) (*red
 		}
 	}
 }
-
-// held says whether operators have paused anything.
-func (s *Service) held() bool {
-	watch := s.switches.Load()
-	return watch != nil && len(watch.Known()) > 0
-}

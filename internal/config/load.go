@@ -34,12 +34,22 @@ func Load(src Source) (*Config, error) {
 			return nil, fmt.Errorf("reading the configuration: %w", err)
 		}
 	}
-	return load(text, src, os.ReadFile)
+	return load(text, src, readBounded)
 }
 
 // Parse is Load for a text instead of a file, without environment.
 func Parse(text []byte) (*Config, error) {
-	return load(text, Source{File: "configuration"}, os.ReadFile)
+	return load(text, Source{File: "configuration"}, readBounded)
+}
+
+// readBounded reads a secret's file, and of a larger one only enough to tell.
+func readBounded(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, maxSecret+1))
 }
 
 func load(text []byte, src Source, readFile func(string) ([]byte, error)) (*Config, error) {

@@ -50,7 +50,6 @@ func findTools(t *testing.T) tools {
 const (
 	keyEnd   = "<~key~>"
 	valueEnd = "<~value~>"
-	chunks   = 8
 )
 
 // expected is what shop.py says must become of its events.
@@ -75,34 +74,61 @@ type expected struct {
 	Accounts map[string]decimal.Decimal
 }
 
-// produce makes up the events and has kcat write all of them.
-func (w *world) produce(t *testing.T, seed int64, orders int) *expected {
+// shop is what shop.py made up: files for kcat, in their order, and what must become of their events.
+type shop struct {
+	want  *expected
+	files []string
+}
+
+// invent has shop.py make up events, in so many parts. It produces nothing yet.
+func (w *world) invent(t *testing.T, seed int64, orders, customers, parts int, more ...string) shop {
 	t.Helper()
 	dir := t.TempDir()
-	command(t, w.tools.python, "testdata/shop.py", "--seed", strconv.FormatInt(seed, 10), "--orders", strconv.Itoa(orders), "--chunks", strconv.Itoa(chunks),
-		"--schemas", w.schemas, "--out", dir, "--key-end", keyEnd, "--value-end", valueEnd)
-	var want expected
+	command(t, w.tools.python, append([]string{"testdata/shop.py", "--seed", strconv.FormatInt(seed, 10), "--orders", strconv.Itoa(orders),
+		"--customers", strconv.Itoa(customers), "--chunks", strconv.Itoa(parts), "--schemas", w.schemas, "--out", dir,
+		"--key-end", keyEnd, "--value-end", valueEnd}, more...)...)
+	s := shop{want: &expected{}}
 	text, err := os.ReadFile(filepath.Join(dir, "expected.json"))
 	if err == nil {
-		err = json.Unmarshal(text, &want)
+		err = json.Unmarshal(text, s.want)
 	}
 	if err != nil {
 		t.Fatalf("reading what is expected: %v", err)
 	}
-	topics := map[string]string{"orders": w.orders, "payments": w.payments, "refunds": w.refunds}
-	for i := range want.Records {
-		want.Records[i].Topic = topics[want.Records[i].Topic]
+	for i, r := range s.want.Records {
+		s.want.Records[i].Topic = w.topic(r.Topic)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.*s")) // NN.orders and so on
-	if err != nil || len(files) == 0 {
+	s.files, err = filepath.Glob(filepath.Join(dir, "*.*s")) // NNNNN.orders and so on
+	if err != nil || len(s.files) == 0 {
 		t.Fatalf("nothing to produce: %v", err)
 	}
-	slices.Sort(files)
-	for _, file := range files {
-		command(t, w.tools.kcat, "-P", "-b", w.broker, "-t", topics[strings.TrimPrefix(filepath.Ext(file), ".")], "-X", "enable.idempotence=true",
-			"-K", keyEnd, "-D", valueEnd, "-l", file)
+	slices.Sort(s.files)
+	return s
+}
+
+// topic is the topic of this run that takes orders, payments or refunds.
+func (w *world) topic(events string) string {
+	return map[string]string{"orders": w.orders, "payments": w.payments, "refunds": w.refunds}[events]
+}
+
+// part is the number of a file's part.
+func part(file string) string { return filepath.Base(file)[:4] }
+
+// produce makes up the events and has kcat write all of them.
+func (w *world) produce(t *testing.T, seed int64, orders int, more ...string) *expected {
+	t.Helper()
+	s := w.invent(t, seed, orders, 60, 8, more...)
+	for _, file := range s.files {
+		w.send(t, file)
 	}
-	return &want
+	return s.want
+}
+
+// send has kcat write one file.
+func (w *world) send(t *testing.T, file string) {
+	t.Helper()
+	command(t, w.tools.kcat, "-P", "-b", w.broker, "-t", w.topic(strings.TrimPrefix(filepath.Ext(file), ".")), "-X", "enable.idempotence=true",
+		"-K", keyEnd, "-D", valueEnd, "-l", file)
 }
 
 // command runs a program to its end and returns what it printed.

@@ -10,33 +10,29 @@ import (
 	"github.com/booksync/booksync/internal/simulator"
 )
 
-// judge compares what is in the topics and in the books with what shop.py says.
-type judge struct {
+// judgement compares what is in the topics and in the books with what shop.py says.
+type judgement struct {
 	t      *testing.T
 	want   *expected
 	seen   *seen
 	ledger simulator.Ledger
 	calls  simulator.Calls
+	terms  terms
 
 	duplicates, losses, repeated int
 }
 
-// records: every record that was produced has one outcome, the right one, and a dead letter where it was rejected.
-func (j *judge) records() {
+// verdicts: every record has one outcome and, where it was rejected, one dead letter; nothing else has any. It answers the
+// outcomes by the record.
+func (j *judgement) verdicts(records int) map[place]outcome {
 	t := j.t
-	type expectation struct{ topic, status, class string }
-	wanted := map[string]expectation{}
-	for _, r := range j.want.Records {
-		wanted[r.SHA256] = expectation{r.Topic, r.Status, r.Class}
+	if len(j.seen.Sources) != records {
+		t.Fatalf("%d records lie in the topics, %d were produced", len(j.seen.Sources), records)
 	}
-	if len(j.seen.Sources) != len(j.want.Records) || len(wanted) != len(j.want.Records) {
-		t.Fatalf("%d records lie in the topics, %d were produced, %d of them different", len(j.seen.Sources), len(j.want.Records), len(wanted))
-	}
-	ids, at := map[string]int{}, map[place][]outcome{}
+	ids, at := map[string]int{}, map[place]outcome{}
 	for _, o := range j.seen.Outcomes {
-		ids[o.OutcomeID]++
-		at[o.place] = append(at[o.place], o)
-		if ids[o.OutcomeID] > 1 {
+		at[o.place] = o
+		if ids[o.OutcomeID]++; ids[o.OutcomeID] > 1 {
 			j.repeated++
 			t.Errorf("the outcome of %v is visible %d times", o.place, ids[o.OutcomeID])
 		}
@@ -45,42 +41,57 @@ func (j *judge) records() {
 	for _, l := range j.seen.DeadLetters {
 		letters[l.place]++
 	}
-	for i, r := range j.seen.Sources {
-		want := wanted[r.SHA256]
-		outcomes := at[r.place]
-		switch {
-		case want.topic != r.Topic:
-			t.Errorf("%v holds bytes that were not produced to it", r.place)
-			continue
-		case len(outcomes) == 0:
+	for _, r := range j.seen.Sources {
+		o, ok := at[r.place]
+		if !ok {
 			j.losses++
-			t.Errorf("%v (%s, %s) has no outcome", r.place, r.Key, want.status)
+			t.Errorf("%v (%s) has no outcome", r.place, r.Key)
 			continue
-		}
-		o := outcomes[0]
-		if o.Status != want.status || o.Class != want.class {
-			t.Errorf("%v (%s): %s %s %q, want %s %s", r.place, r.Key, o.Status, o.Class, o.Message, want.status, want.class)
 		}
 		rejected := 0
-		if want.status == "REJECTED" {
+		if o.Status == "REJECTED" {
 			rejected = 1
 		}
 		if letters[r.place] != rejected {
-			t.Errorf("%v (%s): %d dead letters, want %d", r.place, r.Key, letters[r.place], rejected)
+			t.Errorf("%v (%s) is %s: %d dead letters, want %d", r.place, r.Key, o.Status, letters[r.place], rejected)
 		}
-		j.seen.Sources[i].Key = r.Key
 	}
-	j.deadLetters()
-	if len(j.seen.Outcomes) != len(j.want.Records) {
-		t.Errorf("%d outcomes are visible, want one for each of %d records", len(j.seen.Outcomes), len(j.want.Records))
+	if len(j.seen.Outcomes) != records {
+		t.Errorf("%d outcomes are visible, want one for each of %d records", len(j.seen.Outcomes), records)
 	}
 	if j.seen.Lag != 0 {
 		t.Errorf("%d offsets of the sources are not committed", j.seen.Lag)
 	}
+	j.deadLetters()
+	return at
+}
+
+// records: every record that was produced has the verdict that shop.py says.
+func (j *judgement) records() {
+	t := j.t
+	type expectation struct{ topic, status, class string }
+	wanted := map[string]expectation{}
+	for _, r := range j.want.Records {
+		wanted[r.SHA256] = expectation{r.Topic, r.Status, r.Class}
+	}
+	if len(wanted) != len(j.want.Records) {
+		t.Fatalf("%d records were produced, %d of them different", len(j.want.Records), len(wanted))
+	}
+	outcomes := j.verdicts(len(j.want.Records))
+	for _, r := range j.seen.Sources {
+		want := wanted[r.SHA256]
+		if want.topic != r.Topic {
+			t.Errorf("%v holds bytes that were not produced to it", r.place)
+			continue
+		}
+		if o, ok := outcomes[r.place]; ok && (o.Status != want.status || o.Class != want.class) {
+			t.Errorf("%v (%s): %s %s %q, want %s %s", r.place, r.Key, o.Status, o.Class, o.Message, want.status, want.class)
+		}
+	}
 }
 
 // deadLetters carry the original key and bytes, in the topic of their source.
-func (j *judge) deadLetters() {
+func (j *judgement) deadLetters() {
 	type content struct{ key, sha256 string }
 	sources := map[place]content{}
 	for _, r := range j.seen.Sources {
@@ -94,7 +105,7 @@ func (j *judge) deadLetters() {
 }
 
 // books: one document per key and nothing else, amounts and accounts as the events say.
-func (j *judge) books() {
+func (j *judgement) books() {
 	t := j.t
 	byKey := map[string]simulator.LedgerDocument{}
 	documents := 0
@@ -144,7 +155,7 @@ func (j *judge) books() {
 }
 
 // refunds: each has a credit note and on it one refund entry, from its gateway's account.
-func (j *judge) refunds(byKey map[string]simulator.LedgerDocument) {
+func (j *judgement) refunds(byKey map[string]simulator.LedgerDocument) {
 	entries := map[string][]simulator.LedgerDocument{}
 	for _, r := range j.ledger.Refunds {
 		entries[r.ParentID] = append(entries[r.ParentID], r)
@@ -170,7 +181,7 @@ func (j *judge) refunds(byKey map[string]simulator.LedgerDocument) {
 var clearing = map[string]string{"stripe": simulator.AccountStripe, "paypal": simulator.AccountPayPal}
 
 // accounts: the trial balance, account by account.
-func (j *judge) accounts() {
+func (j *judgement) accounts() {
 	want := j.want.Accounts
 	for name, account := range clearing {
 		j.same(account, j.ledger.Balance(account), want[name])
@@ -187,41 +198,41 @@ func (j *judge) accounts() {
 	}
 }
 
-func (j *judge) there(ok bool, key string) {
+func (j *judgement) there(ok bool, key string) {
 	if !ok {
 		j.losses++
 		j.t.Errorf("no document carries the key %q", key)
 	}
 }
 
-func (j *judge) same(what string, got, want decimal.Decimal) {
+func (j *judgement) same(what string, got, want decimal.Decimal) {
 	if !got.Equal(want) {
 		j.t.Errorf("%s: the books say %s, the events %s", what, got, want)
 	}
 }
 
-func (j *judge) account(id string, doc simulator.LedgerDocument, gateway string) {
+func (j *judgement) account(id string, doc simulator.LedgerDocument, gateway string) {
 	if doc.Account != clearing[gateway] {
 		j.t.Errorf("%s of %s went over %q, want %q", doc.Type, id, doc.Account, clearing[gateway])
 	}
 }
 
 // limits: never more calls in any 60 s, and never more at the same time, than the organisation may make.
-func (j *judge) limits() {
+func (j *judgement) limits() {
 	c := j.calls
-	if c.LargestMinute > perMinute || c.LargestInFlight > concurrency || c.Refused > 0 {
-		j.t.Errorf("%d calls within 60 s of %d allowed, %d in flight of %d, %d refused", c.LargestMinute, perMinute, c.LargestInFlight, concurrency, c.Refused)
+	if c.LargestMinute > j.terms.perMinute || c.LargestInFlight > j.terms.concurrency || c.Refused > 0 {
+		j.t.Errorf("%d calls within 60 s of %d allowed, %d in flight of %d, %d refused", c.LargestMinute, j.terms.perMinute, c.LargestInFlight, j.terms.concurrency, c.Refused)
 	}
 }
 
 // report prints the run's numbers.
-func (j *judge) report(working, whole time.Duration, kills int) {
+func (j *judgement) report(working, whole time.Duration, kills int) {
 	status := map[string]int{}
 	for _, o := range j.seen.Outcomes {
 		status[o.Status]++
 	}
 	j.t.Logf("%d records, %d kills, %v from the last record produced to the last outcome, %v in all", len(j.seen.Sources), kills, working.Round(time.Second), whole.Round(time.Second))
 	j.t.Logf("outcomes %v, dead letters %d; duplicate documents %d, losses %d, repeated outcomes %d", status, len(j.seen.DeadLetters), j.duplicates, j.losses, j.repeated)
-	j.t.Logf("calls %d, at most %d in 60 s of %d, at most %d in flight of %d, refused %d: %s", j.calls.Total, j.calls.LargestMinute, perMinute, j.calls.LargestInFlight,
-		concurrency, j.calls.Refused, fmt.Sprint(j.calls.ByResource))
+	j.t.Logf("calls %d, at most %d in 60 s of %d, at most %d in flight of %d, refused %d: %s", j.calls.Total, j.calls.LargestMinute, j.terms.perMinute, j.calls.LargestInFlight,
+		j.terms.concurrency, j.calls.Refused, fmt.Sprint(j.calls.ByResource))
 }

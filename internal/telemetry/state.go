@@ -13,6 +13,8 @@ import (
 
 // State is what the gauges show at one moment.
 type State struct {
+	// Stalled: work does not move and nothing says why; /healthz fails.
+	Stalled bool
 	// Partitions assigned to this replica.
 	Partitions []PartitionState
 	// Parked records by reason.
@@ -72,6 +74,7 @@ func (m *Metrics) Watch(state func(ctx context.Context) State) (stop func(), err
 		errs = append(errs, err)
 		return g
 	}
+	stalled := whole("booksync.stalled", "", "1 while work does not move and nothing says why: /healthz fails.")
 	lag := whole("booksync.consumer.lag", "{record}", "Records between the committed position and the log's end.")
 	oldest := seconds("booksync.events.oldest_unsettled", "Age of the oldest record that waits for its verdict.")
 	parked := whole("booksync.records.parked", "{record}", "Records parked, by what they wait for.")
@@ -86,6 +89,11 @@ func (m *Metrics) Watch(state func(ctx context.Context) State) (stop func(), err
 	}
 	reg, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		s := state(ctx)
+		stands := int64(0)
+		if s.Stalled {
+			stands = 1
+		}
+		o.ObserveInt64(stalled, stands)
 		for _, p := range s.Partitions {
 			at := metric.WithAttributes(attribute.String(keyTopic, p.Topic), attribute.String(keyPartition, strconv.Itoa(int(p.Partition))))
 			if p.Lag >= 0 {
@@ -120,7 +128,7 @@ func (m *Metrics) Watch(state func(ctx context.Context) State) (stop func(), err
 			}
 		}
 		return nil
-	}, lag, oldest, parked, unpublished, budget, circuit, paused, token, reconciled)
+	}, stalled, lag, oldest, parked, unpublished, budget, circuit, paused, token, reconciled)
 	if err != nil {
 		return nil, fmt.Errorf("registering the gauges: %w", err)
 	}

@@ -95,7 +95,8 @@ func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 	t.Tracer = &Tracer{tracer: noop.NewTracerProvider().Tracer(scope)}
 	if cfg.OTLPEndpoint != "" {
 		spans, err := otlptracehttp.New(ctx,
-			otlptracehttp.WithEndpointURL(strings.TrimRight(cfg.OTLPEndpoint, "/")+"/v1/traces"), otlptracehttp.WithHeaders(cfg.OTLPHeaders))
+			otlptracehttp.WithEndpointURL(strings.TrimRight(cfg.OTLPEndpoint, "/")+"/v1/traces"), otlptracehttp.WithHeaders(cfg.OTLPHeaders),
+			otlptracehttp.WithHTTPClient(exportClient()))
 		if err != nil {
 			return nil, fmt.Errorf("building the OTLP exporter: %w", err)
 		}
@@ -105,6 +106,14 @@ func Setup(ctx context.Context, cfg Config) (*Telemetry, error) {
 		t.Tracer.tracer = tracers.Tracer(scope)
 	}
 	return t, nil
+}
+
+// exportTimeout bounds one export, as OpenTelemetry's default does.
+const exportTimeout = 10 * time.Second
+
+// exportClient follows no redirect: the headers are secrets, and a collector does not move.
+func exportClient() *http.Client {
+	return &http.Client{Timeout: exportTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // Handler serves the metrics in Prometheus' formats.

@@ -78,7 +78,7 @@ func (c Cluster) Restart(t testing.TB, down func()) {
 
 func services(t testing.TB, script, command string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*patience) // the script waits for 180 s
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, script, command).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v\n%s", script, command, err, out)

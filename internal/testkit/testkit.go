@@ -71,11 +71,18 @@ func Shared(t testing.TB, elem ...string) string {
 	return need(t, filepath.Join(append([]string{filepath.Dir(Root(t)), "shared"}, elem...)...))
 }
 
-// Vectors returns the path of a folder or file of the test vectors: below BOOKSYNC_VECTORS if that is set, else below
-// the folder shared/vectors beside the project. It skips the test when that is absent.
+// Vectors returns the path of a folder or file of the test vectors: below BOOKSYNC_VECTORS if that is set (from the
+// project's folder, if it isn't absolute), else below the folder shared/vectors beside the project. It skips the test when
+// that is absent, but not for a BOOKSYNC_VECTORS that names no folder.
 func Vectors(t testing.TB, elem ...string) string {
 	t.Helper()
 	if dir := os.Getenv(EnvVectors); dir != "" {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(Root(t), dir)
+		}
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			t.Fatalf("%s names no folder: %s", EnvVectors, dir)
+		}
 		return need(t, filepath.Join(append([]string{dir}, elem...)...))
 	}
 	return Shared(t, append([]string{"vectors"}, elem...)...)

@@ -22,6 +22,7 @@ type pipe struct {
 	broken   bool      // cut: nothing can be read or written any more
 	heldTill time.Time // nothing is handed out before; a slow or frozen line
 	deadline time.Time // the reader's
+	arrived  func()    // if set, it is called once when the reader has got something, or cannot any more
 	poisoned func()    // if set, the next write is lost and the connection is cut by this
 }
 
@@ -53,11 +54,13 @@ func (p *pipe) read(b []byte) (int, error) {
 		now := time.Now()
 		switch {
 		case p.broken:
+			p.tell()
 			return 0, errReset
 		case !p.deadline.IsZero() && !now.Before(p.deadline):
 			return 0, os.ErrDeadlineExceeded
 		case now.Before(p.heldTill):
 		case len(p.buf) > 0:
+			p.tell()
 			n := copy(b, p.buf)
 			if p.buf = p.buf[n:]; len(p.buf) == 0 {
 				p.buf = nil
@@ -67,6 +70,14 @@ func (p *pipe) read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		p.cond.Wait()
+	}
+}
+
+// tell says that something has come. The lock is held.
+func (p *pipe) tell() {
+	if p.arrived != nil {
+		p.arrived()
+		p.arrived = nil
 	}
 }
 
@@ -110,6 +121,7 @@ func (p *pipe) end(broken bool) {
 	defer p.mu.Unlock()
 	p.ended = true
 	if broken { // what is in it is lost, too
+		p.tell()
 		p.broken, p.buf = true, nil
 	}
 	p.cond.Broadcast()
@@ -126,6 +138,13 @@ type conn struct {
 }
 
 var _ net.Conn = (*conn)(nil)
+
+// await calls done as soon as something comes in or nothing can any more.
+func (c *conn) await(done func()) {
+	c.in.mu.Lock()
+	defer c.in.mu.Unlock()
+	c.in.arrived = done
+}
 
 // connect makes both ends of a connection.
 func connect(client, server addr) (*conn, *conn) {

@@ -23,6 +23,8 @@ const (
 	killAfter   action = "kill after"           // the replica dies when it has left
 	freeze      action = "freeze"               // the replica's network stands still, and goes on
 	join        action = "join"                 // another replica joins the group, and leaves it again: two rebalances
+	twin        action = "twin"                 // another process has the replica's transactional id: each fences the other
+	flap        action = "flap"                 // a member joins the group and leaves it at once: two rebalances between two settles
 	mute        action = "wake-ups lost"        // what others publish in Redis does not come any more
 	empty       action = "redis empty"          // Redis is restarted and has lost everything
 	failover    action = "redis failover"       // Redis goes on without its last writes
@@ -33,7 +35,7 @@ const (
 	personGone  action = "a person deletes"     // a victim's document
 	quotaGone   action = "quota gone"           // the day's calls are used up, until the day ends
 	scopeGone   action = "scope revoked"        // and granted again
-	unreadable  action = "record of 1 MB"       // of nested nonsense
+	smallQuota  action = "small quota"          // the day's calls do not suffice; counted when they are used up
 	skew        action = "clock skew"           // a replica's clock is wrong from the start
 	aborted     action = "transactions aborted" // by the producers; counted, not planned
 )
@@ -84,10 +86,10 @@ type plan struct {
 	switches simulator.Switches
 	// hurry divides the times of the tale: what a shop sends in minutes comes within seconds. 0: as it is told.
 	hurry float64
-	// perMinute is how many calls the company may make in a minute.
-	perMinute int
-	wire      []*wireFault
-	books     []simulator.Fault
+	// perMinute and perDay are how many calls the company may make in a minute and in a day.
+	perMinute, perDay int
+	wire              []*wireFault
+	books             []simulator.Fault
 }
 
 // forgetful says whether Redis loses what it holds, or a part.
@@ -107,13 +109,20 @@ func (p *plan) patience() time.Duration {
 	}
 	for _, f := range p.books {
 		d += f.Delay + f.For
+		if f.Kind == simulator.FaultErrorBefore && f.Method != "" { // what nothing fences waits for the horizon each time
+			d += time.Duration(f.Count) * (writeHorizon + time.Minute)
+		}
+	}
+	if p.perDay < usualQuota {
+		d += 2 * time.Hour // until midnight
 	}
 	return d
 }
 
 func (p *plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d replicas, protocol %s, from %s, clocks off by %v, %d calls a minute\n", p.replicas, p.protocol, p.start.Format(time.RFC3339), p.skews, p.perMinute)
+	fmt.Fprintf(&b, "%d replicas, protocol %s, from %s, clocks off by %v, %d calls a minute, %d a day\n",
+		p.replicas, p.protocol, p.start.Format(time.RFC3339), p.skews, p.perMinute, p.perDay)
 	if p.hurry > 0 {
 		fmt.Fprintf(&b, "  the tale is told %.0f times as fast\n", p.hurry)
 	}
@@ -171,7 +180,7 @@ func (p *planner) op(ops map[string]int) (string, int) {
 
 // draw makes a seed's plan. Some seeds have one kind of trouble only, so that each is seen by itself; most have several.
 func draw(seed int64) *plan {
-	p := &planner{plan: &plan{replicas: 2, protocol: "classic", start: begin, perMinute: perMinute}, r: rand.New(rand.NewPCG(uint64(seed), 0x666175_6c74))}
+	p := &planner{plan: &plan{replicas: 2, protocol: "classic", start: begin, perMinute: perMinute, perDay: usualQuota}, r: rand.New(rand.NewPCG(uint64(seed), 0x666175_6c74))}
 	if p.r.IntN(3) == 0 {
 		p.replicas = 3
 	}
@@ -199,7 +208,39 @@ func draw(seed int64) *plan {
 	if slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == kill || f.action == killAfter }) {
 		p.at("kafka EndTxn", p.between(4, 40), killAfter).for_ = p.seconds(1, 60) // what was to happen behind a transaction does not
 	}
+	p.further(seed)
 	return p.plan
+}
+
+// further draws kinds of trouble beside the others, with a rand of its own, so that a seed's other faults stay what they are.
+func (p *planner) further(seed int64) {
+	p.r = rand.New(rand.NewPCG(uint64(seed), 0x6d6f_7265))
+	for _, kind := range []func(){p.twins, p.flaps, p.flaps, p.scarcity} {
+		if p.r.IntN(8) == 0 {
+			kind()
+		}
+	}
+}
+
+// twins: somebody starts a replica twice.
+func (p *planner) twins() {
+	p.at("kafka EndTxn", p.between(3, 30), twin).for_ = p.seconds(2, 30)
+}
+
+// flaps come while results wait for their transaction, and while one is written.
+func (p *planner) flaps() {
+	for range p.between(1, 4) {
+		p.at(p.pick("redis finish", "redis finish", "kafka Produce", "kafka TxnOffsetCommit", "kafka EndTxn"), p.between(2, 35), flap)
+	}
+}
+
+// scarcity: the day's quota does not suffice, and the day ends soon.
+func (p *planner) scarcity() {
+	if slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == quotaGone }) {
+		return
+	}
+	p.perDay = p.between(190, 230)
+	p.start = time.Date(begin.Year(), begin.Month(), begin.Day()+1, 3, p.between(30, 50), 0, 0, time.UTC) // 23:30 to 23:50 in New York
 }
 
 func (p *planner) wireTrouble() {

@@ -16,6 +16,7 @@ type replica struct {
 	x    *run
 	n    int
 	skew time.Duration
+	id   string // transactional; default: by n
 
 	mu      sync.Mutex
 	current *process
@@ -53,7 +54,7 @@ func (r *replica) start() {
 func (p *process) live(ctx context.Context) {
 	x := p.r.x
 	cfg := *x.w.cfg
-	cfg.Kafka.TransactionalID = fmt.Sprintf("booksync-%d", p.r.n)
+	cfg.Kafka.TransactionalID = p.transactionalID()
 	cfg.Kafka.Protocol = x.plan.protocol
 	log := slog.New(x.history.handler(fmt.Sprintf("replica %d", p.r.n)))
 	for ctx.Err() == nil {
@@ -71,6 +72,14 @@ func (p *process) live(ctx context.Context) {
 			x.history.add("replica %d stopped with: %v", p.r.n, err)
 		}
 	}
+}
+
+// transactionalID is the one that its replica has, which a twin shares.
+func (p *process) transactionalID() string {
+	if p.r.id != "" {
+		return p.r.id
+	}
+	return fmt.Sprintf("booksync-%d", p.r.n)
 }
 
 // kill is SIGKILL: from this moment on nothing of the process is seen by anybody. What it wrote last to a connection, if

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/internal/torture/judge"
 	"github.com/booksync/booksync/internal/torture/tale"
@@ -34,6 +36,8 @@ type run struct {
 	ops      map[string]int    // of all replicas, by name
 	calls    []time.Time       // that left for Zoho
 	losing   *losing           // a failover under way
+	flying   map[*conn]bool    // connections on which a call waits for its answer
+	highest  int               // most of them at a time
 	leases   leases
 	spins    spins
 }
@@ -157,7 +161,14 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 	if strings.HasPrefix(op, "books ") && !strings.Contains(op, "/oauth/") && !p.cable.dead() {
 		x.mu.Lock()
 		x.calls = append(x.calls, time.Now())
+		x.flying[c] = true
+		x.highest = max(x.highest, len(x.flying))
 		x.mu.Unlock()
+		c.await(func() {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			delete(x.flying, c)
+		})
 	}
 	return true, last
 }
@@ -188,7 +199,11 @@ func (x *run) act(f *wireFault, p *process, c *conn) (bool, func()) {
 	case freeze:
 		p.cable.freeze(f.for_)
 	case join:
-		x.guest(f.for_)
+		x.guest(f.for_, "")
+	case twin:
+		x.guest(f.for_, p.transactionalID())
+	case flap:
+		x.alive.Go(x.flap)
 	case mute:
 		for _, r := range x.all() {
 			if p := r.process(); p != nil {
@@ -227,17 +242,46 @@ func (x *run) all() []*replica {
 	return append([]*replica{}, x.replicas...)
 }
 
-// guest is a replica that joins the group now and leaves it after a while.
-func (x *run) guest(stay time.Duration) {
+// guest is a replica that joins the group now and leaves it after a while; with the transactional id of another one it is its
+// twin.
+func (x *run) guest(stay time.Duration, id string) {
 	x.mu.Lock()
 	x.guests++
-	r := &replica{x: x, n: 10 + x.guests}
+	r := &replica{x: x, n: 10 + x.guests, id: id}
 	x.mu.Unlock()
 	x.alive.Go(func() {
 		r.start()
 		pause(x.ctx, stay+5*time.Second) // it asks Zoho first
 		r.stop()
 	})
+}
+
+// flap is a member of the group that leaves it as soon as it has joined.
+func (x *run) flap() {
+	ctx, cancel := context.WithTimeout(x.ctx, 20*time.Second)
+	defer cancel()
+	in := make(chan struct{})
+	var once sync.Once
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(x.w.cfg.Kafka.Group), kgo.ConsumeTopics(x.w.cfg.Topics.Sources()...), kgo.DisableAutoCommit(),
+		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { once.Do(func() { close(in) }) }),
+	}
+	if x.plan.protocol == "consumer" {
+		opts = append(opts, kgo.ServerSideBalancer())
+	} else {
+		opts = append(opts, kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.SessionTimeout(10*time.Second))
+	}
+	cl, err := x.w.client(opts...)
+	if err != nil {
+		x.history.add("joining: %v", err)
+		return
+	}
+	defer cl.Close()
+	select {
+	case <-in:
+		x.history.add("a member has joined, and leaves")
+	case <-ctx.Done():
+	}
 }
 
 // people do something to a document of every victim.
@@ -284,7 +328,7 @@ const (
 
 // simulate runs a seed from begin to end within a bubble. interrupt comes from outside the bubble: it can be asked, not waited for.
 func simulate(interrupt context.Context, seed int64, orders int, level slog.Level) *Result {
-	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, edited: map[string]string{}, faults: map[string]int{}, ops: map[string]int{}}
+	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, edited: map[string]string{}, flying: map[*conn]bool{}, faults: map[string]int{}, ops: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	pause(ctx, time.Until(x.plan.start))
@@ -309,6 +353,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 		Tale: x.tale, Connect: w.client, Topics: w.cfg.Topics, Codec: w.codec, Begin: x.plan.start, Hurry: x.plan.hurry, Settled: x.reader.Settled,
 		Aborted: func() { x.hit(string(aborted)) },
 	}
+	if slices.ContainsFunc(x.plan.skews, func(d time.Duration) bool { return d != 0 }) {
+		x.hit(string(skew))
+	}
 	for n := range x.plan.replicas {
 		r := &replica{x: x, n: n + 1, skew: x.plan.skews[n]}
 		x.mu.Lock()
@@ -319,7 +366,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	producing := make(chan error, 1)
 	go func() { producing <- x.sender.Run(ctx) }()
 	patience := x.plan.patience()
-	over := func() bool { return x.sender.Done() || interrupt.Err() != nil }
+	over := func() bool {
+		return x.sender.Done() || len(producing) > 0 && !x.sender.Sent() || interrupt.Err() != nil
+	}
 	if !until(ctx, patience, over) {
 		x.history.add("not every record has a verdict after %s", patience)
 	}
@@ -337,6 +386,9 @@ func simulate(interrupt context.Context, seed int64, orders int, level slog.Leve
 	x.reader.Stop()
 	for kind, n := range w.sim.FaultHits() {
 		x.faults["books: "+string(kind)] += n
+	}
+	if n := w.sim.Calls(tale.ZohoID); x.plan.perDay < usualQuota && n.Total >= x.plan.perDay {
+		x.faults[string(smallQuota)]++
 	}
 	res.Ops, res.Faults, res.Hours = x.ops, x.faults, time.Since(x.plan.start).Hours()
 	if !res.OK() {
@@ -382,14 +434,17 @@ func (x *run) judge(res *Result) {
 	}
 	e.Tale, e.TimeZone, e.Spinning = x.tale, x.w.org.TimeZone, x.spins.Found
 	e.Ledger, e.Calls, e.Sent = x.w.sim.Ledger(tale.ZohoID), x.w.sim.Calls(tale.ZohoID), x.calls
-	e.Limits = judge.Limits{PerMinute: x.plan.perMinute, InFlight: concurrency}
+	e.Limits = judge.Limits{PerMinute: x.plan.perMinute, PerDay: x.plan.perDay, InFlight: concurrency}
+	e.Flying = x.highest
 	e.Edited = x.edited
 	if !slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && slices.Contains(holdsUp, f.action) }) {
 		e.Lapsed = x.leases.Found
 	}
 	e.Skew, e.Delay = maxSkew, readDelay
 	if slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && (f.action == freeze || f.action == slow) }) {
-		e.Limits.InFlight = 0 // what the network holds back arrives when its slot is long free
+		e.Calls.LargestInFlight = 0 // what the network holds back arrives when its slot is long free
 	}
+	before := res.Problems
 	res.Calls, res.Findings = len(x.calls), *judge.Check(*e)
+	res.Problems = append(before, res.Problems...)
 }

@@ -24,6 +24,7 @@ import (
 const (
 	perMinute    = 100
 	smallPlan    = 20 // calls per minute of a company with a small plan
+	usualQuota   = 10_000
 	concurrency  = 10
 	partitions   = 3
 	latency      = 120 * time.Millisecond
@@ -54,7 +55,7 @@ type world struct {
 
 func newWorld(seed int64, p *plan) (*world, error) {
 	w := &world{net: newNetwork(), org: tale.Company()}
-	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = p.perMinute, 10_000, concurrency
+	w.org.MinuteLimit, w.org.PlanQuota, w.org.Concurrency = p.perMinute, p.perDay, concurrency
 	w.sim = simulator.New(simulator.Config{
 		Organizations: []simulator.Org{w.org}, Latency: latency, Jitter: jitter, Seed: seed, APIDomain: "http://" + booksAddr, Switches: p.switches,
 	})

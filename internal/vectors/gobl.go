@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 // The parts of a GOBL invoice that its totals follow from.
 type (
 	goblInvoice struct {
+		Schema   string `json:"$schema"`
+		Type     string `json:"type"`
 		Currency string `json:"currency"`
 		Tax      struct {
 			PricesInclude string `json:"prices_include"`
@@ -48,13 +51,16 @@ type (
 		Total, Tax, Payable decimal.Decimal
 		Gross               decimal.Decimal `json:"total_with_tax"`
 		Rounding, Advance   decimal.Decimal
+		Retained            decimal.Decimal `json:"retained_tax"`
 		Taxes               struct {
 			Categories []struct {
-				Code  string `json:"code"`
-				Rates []struct {
-					Base    decimal.Decimal `json:"base"`
-					Percent string          `json:"percent"`
-					Amount  decimal.Decimal `json:"amount"`
+				Code     string `json:"code"`
+				Retained bool   `json:"retained"`
+				Rates    []struct {
+					Base      decimal.Decimal `json:"base"`
+					Percent   string          `json:"percent"`
+					Amount    decimal.Decimal `json:"amount"`
+					Surcharge json.RawMessage `json:"surcharge"`
 				} `json:"rates"`
 			} `json:"categories"`
 		} `json:"taxes"`
@@ -62,24 +68,23 @@ type (
 )
 
 // GOBL reads every pair <country>/in/<name>, <country>/out/<name>.json of a folder: quantities and prices from the document
-// before its calculation, sums from the one after.
-func GOBL(dir string) ([]*Document, error) {
+// before its calculation, sums from the one after. What's no invoice, or has what an order can't say, is refused, each by itself.
+func GOBL(dir string) (docs []*Document, refused []Refused, err error) {
 	outs, err := filepath.Glob(filepath.Join(dir, "*", "out", "*.json"))
-	if err != nil {
-		return nil, err
-	}
-	var docs []*Document
 	for _, out := range outs {
-		d, err := readGOBL(dir, out)
+		name, _ := filepath.Rel(dir, out)
+		name = filepath.ToSlash(name)
+		d, err := readGOBL(name, out)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", out, err)
+			refused = append(refused, Refused{Name: name, Err: err})
+			continue
 		}
 		docs = append(docs, d)
 	}
-	return docs, nil
+	return docs, refused, err
 }
 
-func readGOBL(dir, path string) (*Document, error) {
+func readGOBL(name, path string) (*Document, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -90,6 +95,9 @@ func readGOBL(dir, path string) (*Document, error) {
 	if err := json.Unmarshal(raw, &envelope); err != nil {
 		return nil, err
 	}
+	if schema := envelope.Doc.Schema; !strings.HasSuffix(schema, "/bill/invoice") {
+		return nil, fmt.Errorf("no invoice: %s", schema)
+	}
 	in, err := readGOBLSource(path)
 	if err != nil {
 		return nil, err
@@ -98,11 +106,19 @@ func readGOBL(dir, path string) (*Document, error) {
 	if len(in.Lines) != len(out.Lines) || in.Currency != "" && in.Currency != out.Currency {
 		return nil, fmt.Errorf("in and out differ: %d and %d lines, %q and %q", len(in.Lines), len(out.Lines), in.Currency, out.Currency)
 	}
-	name, _ := filepath.Rel(dir, path)
 	t := &out.Totals
 	b := &bill{
-		name: filepath.ToSlash(name), currency: out.Currency, inclusive: out.Tax.PricesInclude != "", net: t.Total, tax: t.Tax, gross: t.Gross,
-		rounding: t.Rounding, prepaid: t.Advance, payable: t.Payable,
+		name: name, currency: out.Currency, credit: out.Type == "credit-note", inclusive: out.Tax.PricesInclude != "", net: t.Total, tax: t.Tax, gross: t.Gross,
+		rounding: t.Rounding, prepaid: t.Advance.Add(t.Retained), payable: t.Payable.Sub(t.Advance),
+	}
+	retained := make(map[string]bool) // taxes that the buyer withholds: a part of the payment
+	for _, cat := range t.Taxes.Categories {
+		retained[cat.Code] = cat.Retained
+		for _, r := range cat.Rates {
+			if r.Surcharge != nil {
+				return nil, errors.New("a tax has a surcharge")
+			}
+		}
 	}
 	for i := range out.Lines {
 		l := &out.Lines[i]
@@ -113,33 +129,36 @@ func readGOBL(dir, path string) (*Document, error) {
 		for _, c := range l.Charges {
 			it.discount = it.discount.Sub(c.Amount)
 		}
-		if it.codes, err = goblCodes(l.Taxes); err != nil {
+		if it.codes, err = goblCodes(l.Taxes, retained); err != nil {
 			return nil, err
 		}
 		b.lines = append(b.lines, it)
 	}
 	for _, a := range out.Charges {
 		it := item{name: a.Reason, kind: "FEE", quantity: decimal.NewFromInt(1), price: a.Amount, amount: a.Amount}
-		if it.codes, err = goblCodes(a.Taxes); err != nil {
+		if it.codes, err = goblCodes(a.Taxes, retained); err != nil {
 			return nil, err
 		}
 		b.lines = append(b.lines, it)
 	}
 	for _, a := range out.Discounts {
 		it := item{name: a.Reason, amount: a.Amount}
-		if it.codes, err = goblCodes(a.Taxes); err != nil {
+		if it.codes, err = goblCodes(a.Taxes, retained); err != nil {
 			return nil, err
 		}
 		b.allowances = append(b.allowances, it)
 	}
 	for _, cat := range t.Taxes.Categories {
+		if cat.Retained {
+			continue
+		}
 		for _, r := range cat.Rates {
 			c, err := goblCode(cat.Code, r.Percent)
 			if err != nil {
 				return nil, err
 			}
 			c.Base, c.Amount = r.Base, r.Amount
-			b.taxes = append(b.taxes, c)
+			b.addTax(c)
 		}
 	}
 	return b.document()
@@ -175,9 +194,12 @@ func readGOBLSource(out string) (*goblInvoice, error) {
 	return nil, fmt.Errorf("no document before its calculation: %s.yaml or .json", base)
 }
 
-func goblCodes(taxes []goblTax) ([]Category, error) {
+func goblCodes(taxes []goblTax, retained map[string]bool) ([]Category, error) {
 	var codes []Category
 	for _, t := range taxes {
+		if retained[t.Category] {
+			continue
+		}
 		c, err := goblCode(t.Category, t.Percent)
 		if err != nil {
 			return nil, err

@@ -2,11 +2,12 @@ package vectors
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -65,8 +66,8 @@ type (
 		Per   ublAmount `xml:"Price>BaseQuantity"` // BT-149
 	}
 	ublMoney struct {
-		Currency string `xml:"currencyID,attr"`
-		Text     string `xml:",chardata"`
+		Currency string    `xml:"currencyID,attr"`
+		Value    ublAmount `xml:",chardata"`
 	}
 )
 
@@ -81,33 +82,31 @@ func (a *ublAmount) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// UBL reads every document (*.xml, in any case) of a folder, in order of their names. An invoice and a credit note that are
-// no EN 16931 documents are errors.
-func UBL(dir string) ([]*Document, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var docs []*Document
-	for _, e := range entries {
-		if e.IsDir() || !strings.EqualFold(filepath.Ext(e.Name()), ".xml") {
-			continue
+// UBL reads every document (*.xml, in any case) in a folder and below it, in order of their names. What's no EN 16931
+// invoice or credit note in UBL is refused, each by itself.
+func UBL(dir string) (docs []*Document, refused []Refused, err error) {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || !strings.EqualFold(filepath.Ext(path), ".xml") {
+			return err
 		}
-		f, err := os.Open(filepath.Join(dir, e.Name()))
+		f, err := os.Open(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		d, err := ReadUBL(e.Name(), f)
-		f.Close()
+		defer f.Close()
+		name, _ := filepath.Rel(dir, path)
+		d, err := ReadUBL(filepath.ToSlash(name), f)
 		if err != nil {
-			return nil, err
+			refused = append(refused, Refused{Name: filepath.ToSlash(name), Err: err})
+			return nil
 		}
 		docs = append(docs, d)
-	}
-	return docs, nil
+		return nil
+	})
+	return docs, refused, err
 }
 
-// ReadUBL reads one document.
+// ReadUBL reads one document, which may be in an envelope.
 func ReadUBL(name string, r io.Reader) (*Document, error) {
 	dec := xml.NewDecoder(r)
 	dec.CharsetReader = func(charset string, in io.Reader) (io.Reader, error) {
@@ -117,16 +116,19 @@ func ReadUBL(name string, r io.Reader) (*Document, error) {
 		}
 		return enc.NewDecoder().Reader(in), nil
 	}
+	root, err := ublRoot(dec)
+	if err != nil {
+		return nil, err
+	}
 	var u ublDocument
-	if err := dec.Decode(&u); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err := dec.DecodeElement(&u, root); err != nil {
+		return nil, err
 	}
 	b := &bill{
 		name: name, currency: strings.TrimSpace(u.Currency), credit: u.XMLName.Local == "CreditNote" || strings.TrimSpace(u.TypeCode) == "381",
 		net: u.Total.Net.Decimal, gross: u.Total.Gross.Decimal, rounding: u.Total.Rounding.Decimal, prepaid: u.Total.Prepaid.Decimal,
 		payable: u.Total.Payable.Decimal,
 	}
-	b.tax = b.gross.Sub(b.net)
 	for _, l := range append(u.InvoiceLines, u.CreditedLines...) {
 		b.lines = append(b.lines, l.item())
 	}
@@ -143,22 +145,35 @@ func ReadUBL(name string, r io.Reader) (*Document, error) {
 			b.lines = append(b.lines, it)
 		}
 	}
-	for _, t := range u.TaxTotals {
-		if t.Amount.Currency != "" && t.Amount.Currency != b.currency {
-			continue // the accounting currency's
+	for i, t := range u.TaxTotals {
+		if t.Amount.Currency != "" && t.Amount.Currency != b.currency || i > 0 && len(t.Subtotals) == 0 {
+			continue // the accounting currency's, which may be the same
 		}
+		b.tax = b.tax.Add(t.Amount.Value.Decimal)
 		for _, s := range t.Subtotals {
-			c := s.Category.codes()[0]
-			c.Base, c.Amount = s.Base.Decimal, s.Amount.Decimal
-			// A category that is there for several reasons is one tax.
-			if i := slices.IndexFunc(b.taxes, func(o Category) bool { return o.Code == c.Code }); i >= 0 {
-				b.taxes[i].Base, b.taxes[i].Amount = b.taxes[i].Base.Add(c.Base), b.taxes[i].Amount.Add(c.Amount)
-				continue
+			codes := s.Category.codes()
+			if codes == nil {
+				return nil, errors.New("a tax has no category")
 			}
-			b.taxes = append(b.taxes, c)
+			c := codes[0]
+			c.Base, c.Amount = s.Base.Decimal, s.Amount.Decimal
+			b.addTax(c)
 		}
 	}
 	return b.document()
+}
+
+// ublRoot goes to the document's own element.
+func ublRoot(dec *xml.Decoder) (*xml.StartElement, error) {
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, fmt.Errorf("no Invoice and no CreditNote of UBL: %w", err)
+		}
+		if e, ok := t.(xml.StartElement); ok && (e.Name.Local == "Invoice" || e.Name.Local == "CreditNote") {
+			return &e, nil
+		}
+	}
 }
 
 func (a *ublAllow) isCharge() bool {
@@ -184,9 +199,12 @@ func (l *ublLine) item() item {
 	return it
 }
 
-// codes is the category as a tax code: its letter and, unless it's out of scope, its percentage.
+// codes is the category as a tax code: its letter and, unless it's out of scope, its percentage; nil where there's none.
 func (c *ublCategory) codes() []Category {
 	id := strings.TrimSpace(c.ID)
+	if id == "" {
+		return nil
+	}
 	if id == "O" {
 		return []Category{{Code: id}}
 	}

@@ -4,13 +4,15 @@
 // A document becomes what a shop would send:
 //
 //   - An invoice is an order. What it says was prepaid is a payment.
-//   - A credit note, and an invoice whose total is negative, is an order of the opposite that was paid and taken back whole:
-//     the refund's credit note is the document.
+//   - A credit note, and an invoice whose total is negative, is an order of the opposite that was taken back whole: the
+//     refund's credit note is the document. What is payable was paid before and is returned; what was settled before
+//     (prepaid) was never paid and is applied to the invoice.
+//   - A combination of taxes that a credit note charges, all in all, is an order by itself.
 //   - Charges are lines. Allowances are discounts on the lines with their tax; one that is more than those lines is a
 //     negative line.
 //   - A line's own amount is authoritative: where quantity x price less allowance doesn't make it, the line is sent once, at its amount.
 //   - The documents say a tax per category only. It's divided over the category's lines, each rounded by itself; what
-//     rounding leaves is on the largest line.
+//     rounding leaves is divided in proportion.
 package vectors
 
 import (
@@ -33,9 +35,20 @@ type Document struct {
 	Order *schemas.Order
 	// Credit: the document gives value back.
 	Credit bool
+	// Charged is what a document that gives back charges with other taxes, as an order; nil where there's none.
+	Charged *schemas.Order
 	// Total is with tax and rounding; Payable is what's left of it after Prepaid.
-	Net, Tax, Total, Prepaid, Payable decimal.Decimal
-	Taxes                             []Category
+	Net, Tax, Total, Rounding, Prepaid, Payable decimal.Decimal
+	Taxes                                       []Category
+	// Broken are the rules of EN 16931 that the document's own sums don't keep, with the sums. Nobody can post such a
+	// document exactly.
+	Broken []string
+}
+
+// Refused says why a file isn't a document of the kind that was asked for.
+type Refused struct {
+	Name string
+	Err  error
 }
 
 // Category is one tax of a document. Code is what the order's lines carry, Rate a percentage.
@@ -76,6 +89,16 @@ func (it *item) key() string {
 	return strings.Join(codes, "+")
 }
 
+// addTax adds a tax of the document. A category that's there for several reasons is one tax.
+func (b *bill) addTax(c Category) {
+	i := slices.IndexFunc(b.taxes, func(o Category) bool { return o.Code == c.Code })
+	if i < 0 {
+		b.taxes = append(b.taxes, c)
+		return
+	}
+	b.taxes[i].Base, b.taxes[i].Amount = b.taxes[i].Base.Add(c.Base), b.taxes[i].Amount.Add(c.Amount)
+}
+
 // turn gives every amount the other sign.
 func (b *bill) turn() {
 	for i := range b.lines {
@@ -100,15 +123,28 @@ func (b *bill) document() (*Document, error) {
 		b.turn()
 	}
 	if _, ok := money.MinorUnit(b.currency); !ok {
-		return nil, fmt.Errorf("%s: currency %q", b.name, b.currency)
+		return nil, fmt.Errorf("currency %q", b.currency)
 	}
 	d := &Document{
-		Name: b.name, Credit: b.credit, Net: b.net, Tax: b.tax, Total: b.gross.Add(b.rounding), Prepaid: b.prepaid, Payable: b.payable,
-		Taxes: b.taxes,
+		Name: b.name, Credit: b.credit && !b.gross.IsZero(), Net: b.net, Tax: b.tax, Total: b.gross.Add(b.rounding), Rounding: b.rounding,
+		Prepaid: b.prepaid, Payable: b.payable, Taxes: slices.Clone(b.taxes), Broken: b.broken(),
 	}
+	var err error
+	if d.Credit {
+		if charged := b.charged(); charged != nil {
+			if d.Charged, err = charged.order(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	d.Order, err = b.order()
+	return d, err
+}
+
+// order lays the bill out as an order.
+func (b *bill) order() (*schemas.Order, error) {
 	o := &schemas.Order{Kind: schemas.OrderCreated, Revision: 1, Currency: b.currency, PricesIncludeTax: b.inclusive}
-	o.Totals = schemas.Totals{Net: b.net.Add(b.rounding), Tax: b.tax, Gross: d.Total}
-	d.Order = o
+	o.Totals = schemas.Totals{Net: b.net.Add(b.rounding), Tax: b.tax, Gross: b.gross.Add(b.rounding)}
 	b.allow(o)
 	if err := b.share(); err != nil {
 		return nil, err
@@ -121,7 +157,85 @@ func (b *bill) document() (*Document, error) {
 			LineID: "rounding", Kind: schemas.LineRounding, Name: "Rounding", Quantity: decimal.NewFromInt(1), UnitPrice: b.rounding,
 		})
 	}
-	return d, nil
+	return o, nil
+}
+
+// charged takes out of the bill the combinations of taxes that come to less than nothing, as a bill of the opposite; nil
+// where there are none.
+func (b *bill) charged() *bill {
+	sums := make(map[string]decimal.Decimal)
+	for i := range b.lines {
+		sums[b.lines[i].key()] = sums[b.lines[i].key()].Add(b.lines[i].amount)
+	}
+	for i := range b.allowances {
+		sums[b.allowances[i].key()] = sums[b.allowances[i].key()].Sub(b.allowances[i].amount)
+	}
+	moved := func(it item) bool { return sums[it.key()].IsNegative() }
+	out := &bill{name: b.name, currency: b.currency, inclusive: b.inclusive, lines: slices.Collect(filter(b.lines, moved)), allowances: slices.Collect(filter(b.allowances, moved))}
+	if len(out.lines)+len(out.allowances) == 0 {
+		return nil
+	}
+	for _, c := range b.taxes {
+		if slices.ContainsFunc(append(slices.Clone(out.lines), out.allowances...), func(it item) bool { return it.key() == c.Code }) {
+			out.taxes, out.net, out.tax = append(out.taxes, c), out.net.Add(c.Base), out.tax.Add(c.Amount)
+		}
+	}
+	out.gross = out.net.Add(out.tax)
+	b.lines, b.allowances = slices.DeleteFunc(b.lines, moved), slices.DeleteFunc(b.allowances, moved)
+	b.taxes = slices.DeleteFunc(b.taxes, func(c Category) bool { return sums[c.Code].IsNegative() })
+	b.net, b.tax, b.gross = b.net.Sub(out.net), b.tax.Sub(out.tax), b.gross.Sub(out.gross)
+	out.turn()
+	return out
+}
+
+func filter(items []item, keep func(item) bool) func(func(item) bool) {
+	return func(yield func(item) bool) {
+		for _, it := range items {
+			if keep(it) && !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+// broken are the sums of the document that contradict each other.
+func (b *bill) broken() []string {
+	var out []string
+	same := func(rule string, found, expected decimal.Decimal) {
+		if !found.Equal(expected) {
+			out = append(out, fmt.Sprintf("%s: %s, the document says %s", rule, expected, found))
+		}
+	}
+	lines, taxes := decimal.Zero, decimal.Zero
+	bases := make(map[string]decimal.Decimal) // by code
+	for i := range b.lines {
+		lines = lines.Add(b.lines[i].amount)
+		for _, c := range b.lines[i].codes {
+			bases[c.Code] = bases[c.Code].Add(b.lines[i].amount)
+		}
+	}
+	for i := range b.allowances {
+		lines = lines.Sub(b.allowances[i].amount)
+		for _, c := range b.allowances[i].codes {
+			bases[c.Code] = bases[c.Code].Sub(b.allowances[i].amount)
+		}
+	}
+	said := b.net
+	if b.inclusive {
+		said = b.gross
+	}
+	same("BR-CO-13, lines less allowances", said, lines)
+	for _, c := range b.taxes {
+		taxes = taxes.Add(c.Amount)
+		if !b.inclusive {
+			same("BR-S-08, what is taxed with "+c.Code, c.Base, bases[c.Code])
+			same("BR-S-09, the tax "+c.Code, c.Amount, money.Percent(c.Base, c.Rate, b.currency))
+		}
+	}
+	same("BR-CO-14, taxes of the categories", b.tax, taxes)
+	same("BR-CO-15, net and tax", b.gross, b.net.Add(b.tax))
+	same("BR-CO-16, what is payable", b.payable, b.gross.Add(b.rounding).Sub(b.prepaid))
+	return out
 }
 
 // allow makes discounts of the allowances, or negative lines where the lines can't bear them. It leaves the lines' bases
@@ -159,11 +273,13 @@ func (b *bill) allow(o *schemas.Order) {
 	}
 }
 
-// share divides each category's tax over its lines.
+// share divides each category's tax over its lines: each line's own tax, rounded by itself, and what that leaves of the
+// category's in proportion to what they come to.
 func (b *bill) share() error {
-	for ci := range b.taxes {
-		c := &b.taxes[ci]
-		left, largest, at := c.Amount, -1, -1
+	for _, c := range b.taxes {
+		left := c.Amount
+		var on []*item
+		var parts []*Category
 		for i := range b.lines {
 			it := &b.lines[i]
 			k := slices.IndexFunc(it.codes, func(o Category) bool { return o.Code == c.Code })
@@ -172,17 +288,21 @@ func (b *bill) share() error {
 			}
 			it.codes[k].Amount = it.tax(c.Rate, b.inclusive, b.currency)
 			left = left.Sub(it.codes[k].Amount)
-			if largest < 0 || it.base.Abs().GreaterThan(b.lines[largest].base.Abs()) {
-				largest, at = i, k
-			}
+			on, parts = append(on, it), append(parts, &it.codes[k])
 		}
-		if largest < 0 {
+		if len(on) == 0 {
 			if !c.Amount.IsZero() {
-				return fmt.Errorf("%s: tax %s is on no line", b.name, c.Code)
+				return fmt.Errorf("tax %s is on no line", c.Code)
 			}
 			continue
 		}
-		b.lines[largest].codes[at].Amount = b.lines[largest].codes[at].Amount.Add(left)
+		weights := make([]decimal.Decimal, len(on))
+		for i, it := range on {
+			weights[i] = it.base.Abs()
+		}
+		for i, more := range money.Spread(left, weights, b.currency) {
+			parts[i].Amount = parts[i].Amount.Add(more)
+		}
 	}
 	return nil
 }
@@ -206,6 +326,9 @@ const scale = 6
 func (it *item) line(id, currency string, inclusive bool) schemas.Line {
 	l := schemas.Line{
 		LineID: id, Kind: cmp.Or(it.kind, schemas.LineGoods), Name: it.name, Quantity: it.quantity, UnitPrice: it.price, Discount: it.discount,
+	}
+	if l.Quantity.IsZero() { // at its amount, below
+		l.Quantity, l.UnitPrice = decimal.NewFromInt(1), decimal.Zero
 	}
 	if it.amount.IsNegative() && it.quantity.IsPositive() {
 		l.Quantity = l.Quantity.Neg()

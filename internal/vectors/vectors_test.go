@@ -1,10 +1,13 @@
 package vectors
 
 import (
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/testkit"
 )
 
 // ubl is a document with these elements; amounts are EUR.
@@ -94,3 +97,23 @@ func TestADocumentThatIsNone(t *testing.T) {
 }
 
 func dec(s string) decimal.Decimal { return decimal.RequireFromString(s) }
+
+// Every public document is read, and none of them contradicts itself: a reader that loses a part of one would see sums that
+// don't hold.
+func TestThePublicDocumentsAreSound(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(testkit.EnvVectors) != "" {
+		t.Skip("somebody else's documents: nobody says that they are sound")
+	}
+	for dir, read := range map[string]func(string) ([]*Document, []Refused, error){"en16931-ubl": UBL, "gobl": GOBL} {
+		docs, refused, err := read(testkit.Vectors(t, dir))
+		if len(docs) == 0 || len(refused) > 0 || err != nil {
+			t.Errorf("%s: %d documents, %v, %v", dir, len(docs), refused, err)
+		}
+		for _, d := range docs {
+			if len(d.Broken) > 0 {
+				t.Errorf("%s: %v", d.Name, d.Broken)
+			}
+		}
+	}
+}

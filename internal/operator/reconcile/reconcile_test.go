@@ -64,6 +64,7 @@ func (w *world) oneOrder(id string) {
 func TestEachStatus(t *testing.T) {
 	t.Parallel()
 	type statuses = map[string]reconcile.Status
+	produced := map[reconcile.Status]bool{reconcile.Matched: true} // of the orders beside
 	for name, test := range map[string]struct {
 		switches simulator.Switches
 		mapping  func(*simulator.Org, *config.Organization)
@@ -311,6 +312,11 @@ func TestEachStatus(t *testing.T) {
 			want:    statuses{"order:O1": reconcile.EditedByPerson},
 		},
 	} {
+		for _, want := range []statuses{test.want, test.counts} {
+			for _, status := range want {
+				produced[status] = true
+			}
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var changes []func(*simulator.Org, *config.Organization)
@@ -335,6 +341,11 @@ func TestEachStatus(t *testing.T) {
 				}
 			}
 		})
+	}
+	for _, status := range reconcile.Statuses() {
+		if !produced[status] {
+			t.Errorf("nothing produces the status %s", status)
+		}
 	}
 }
 

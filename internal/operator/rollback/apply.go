@@ -54,7 +54,7 @@ type GroupResult struct {
 const (
 	ResultReversed = "reversed"
 	ResultBefore   = "was reversed" // by an earlier run of the same plan
-	ResultBlocked  = "blocked"      // the books do not allow it; nothing was done
+	ResultBlocked  = "blocked"      // the books do not allow it; nothing was done, or no more than Steps says
 	ResultBusy     = "busy"         // the order is being worked on, or a write of it is in doubt
 	ResultFailed   = "failed"       // in the middle; start again
 )
@@ -165,7 +165,7 @@ func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.H
 			return nil, err
 		}
 		if err := d.do(ctx, &g.Steps[i]); err != nil {
-			return nil, err
+			return nil, d.refused(ctx, &g.Steps[i], err)
 		}
 		res.Steps++
 	}

@@ -189,7 +189,7 @@ func (v *view) note(ctx context.Context, p *Posted, doc schemas.Document) error 
 		v.notes = append(v.notes, Step{Do: RenameCreditNote, ID: n.CreditNoteID, Number: n.CreditNoteNumber, Key: reversedKey(key, n.CreditNoteID)})
 	}
 	if n.Status != statusVoid {
-		v.notes = append(v.notes, Step{Do: VoidCreditNote, ID: n.CreditNoteID, Number: n.CreditNoteNumber, Amount: n.Total.Decimal})
+		v.notes = append(v.notes, Step{Do: VoidCreditNote, ID: n.CreditNoteID, Number: n.CreditNoteNumber, Amount: n.Total.Decimal, Key: reversedKey(key, n.CreditNoteID)})
 	}
 	return nil
 }
@@ -332,6 +332,9 @@ func (v *view) invoice(ctx context.Context, p *Posted, doc schemas.Document) err
 	if stays {
 		return v.returnInvoice(inv, doc)
 	}
+	if inv.Status != statusVoid && inv.EInvoice.Status == zohobooks.EInvoicePushed {
+		return blocked("%s was registered as an e-invoice and cannot be voided: cancel the e-invoice at the portal and plan again, or send the order's cancellation, which credits it", name)
+	}
 	foreign := inv.PaymentMade.Add(inv.CreditsApplied.Decimal).Sub(v.applied[inv.InvoiceID])
 	if inv.Status != statusVoid && foreign.IsPositive() {
 		return blocked("%s has %s of payments or credits that are not taken back with it: undo them in Zoho Books first", name, foreign)
@@ -340,7 +343,7 @@ func (v *view) invoice(ctx context.Context, p *Posted, doc schemas.Document) err
 		v.invoices = append(v.invoices, Step{Do: RenameInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Key: reversedKey(key, inv.InvoiceID)})
 	}
 	if inv.Status != statusVoid {
-		v.invoices = append(v.invoices, Step{Do: VoidInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Amount: inv.Total.Decimal})
+		v.invoices = append(v.invoices, Step{Do: VoidInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Amount: inv.Total.Decimal, Key: reversedKey(key, inv.InvoiceID)})
 	}
 	return nil
 }
@@ -385,5 +388,8 @@ func (v *view) open(name, date string) error {
 	}
 	return nil
 }
+
+// ownKey is the key that a document had before it was renamed.
+func ownKey(key, id string) string { return strings.TrimSuffix(key, ":reversed:"+id) }
 
 func isReversed(key string) bool { return strings.Contains(key, ":reversed:") }

@@ -3,6 +3,7 @@ package rollback
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,6 +16,20 @@ func (d *desk) do(ctx context.Context, s *Step) error {
 		return fmt.Errorf("%s %s: %w", s.Do, cmp.Or(s.Number, s.ID), err)
 	}
 	return nil
+}
+
+// refused turns what Zoho refuses for good into a reason to leave the order and go on with others; any other error stays. A document that could not be voided
+// gets its key back: it lives, and would not be found without.
+func (d *desk) refused(ctx context.Context, s *Step, err error) error {
+	if zohobooks.Verdict(err).Action != zohobooks.ActionReject {
+		return err
+	}
+	if rename, ok := map[string]string{VoidInvoice: RenameInvoice, VoidCreditNote: RenameCreditNote}[s.Do]; ok {
+		if back := d.do(ctx, &Step{Do: rename, ID: s.ID, Number: s.Number, Key: ownKey(s.Key, s.ID)}); back != nil {
+			return errors.Join(err, back)
+		}
+	}
+	return blocked("Zoho Books refuses it: %v", err)
 }
 
 func (d *desk) call(ctx context.Context, s *Step) error {

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -39,7 +41,7 @@ func Build(ctx context.Context, read Outcomes, books Books, sel Selector, versio
 }
 
 func (p *Plan) sum() {
-	p.Totals = Totals{Groups: len(p.Groups)}
+	p.Totals = Totals{Groups: len(p.Groups), Workflows: make(map[string]int)}
 	for _, g := range p.Groups {
 		if g.Blocked != "" {
 			p.Totals.Blocked++
@@ -47,6 +49,7 @@ func (p *Plan) sum() {
 		}
 		p.Totals.Outcomes += len(g.Outcomes)
 		for _, o := range g.Outcomes {
+			p.Totals.Workflows[o.Workflow]++
 			if !o.Selected {
 				p.Totals.Dependent++
 			}
@@ -72,16 +75,36 @@ func (p *Plan) Write(name string) error {
 
 // Read reads a plan that Write kept.
 func Read(name string) (*Plan, error) {
-	text, err := os.ReadFile(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the plan: %w", err)
 	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxPlan+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan: %w", err)
+	}
+	if len(text) > maxPlan {
+		return nil, fmt.Errorf("%s is larger than %d bytes: no plan of a rollback", name, maxPlan)
+	}
+	return parse(name, text)
+}
+
+// maxPlan bounds a plan's file, in bytes: a hundred thousand outcomes with their documents fit.
+const maxPlan = 256 << 20
+
+func parse(name string, text []byte) (*Plan, error) {
 	p := &Plan{}
 	if err := json.Unmarshal(text, p); err != nil {
 		return nil, fmt.Errorf("reading the plan %s: %w", name, err)
 	}
 	if p.ID == "" {
 		return nil, fmt.Errorf("%s is no plan of a rollback", name)
+	}
+	for _, g := range p.Groups {
+		if g == nil || slices.Contains(g.Outcomes, nil) {
+			return nil, fmt.Errorf("%s is no plan of a rollback: something in its groups is null", name)
+		}
 	}
 	return p, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -23,7 +24,7 @@ func (r *Runner) outcomes(plan *Plan, g *Group) []*schemas.Outcome {
 		out := &schemas.Outcome{
 			OutcomeID: reversedID(plan.ID, p.OutcomeID), Status: schemas.StatusReversed, Workflow: p.Workflow, Organization: g.Organization,
 			BusinessID: p.BusinessID, OrderID: p.OrderID, Revision: p.Revision, Source: p.Source, Currency: p.Currency,
-			Expected: negative(p.Expected), Posted: negative(p.Posted), Reason: "rollback " + plan.ID + " of outcome " + p.OutcomeID,
+			Expected: negative(p.Expected), Posted: negative(p.Posted), Reason: reasonOf(plan.ID, p.OutcomeID),
 			Version: r.Version, ConfigHash: p.ConfigHash, SettledAt: now,
 		}
 		for _, d := range p.Documents {
@@ -36,6 +37,24 @@ func (r *Runner) outcomes(plan *Plan, g *Group) []*schemas.Outcome {
 		list = append(list, out)
 	}
 	return list
+}
+
+// The words of a REVERSED outcome's reason.
+const (
+	reasonPlan    = "rollback "
+	reasonOutcome = " of outcome "
+)
+
+func reasonOf(plan, outcome string) string { return reasonPlan + plan + reasonOutcome + outcome }
+
+// PlanOf is the id of the plan that a REVERSED outcome belongs to; "" of any other.
+func PlanOf(o *schemas.Outcome) string {
+	text, ok := strings.CutPrefix(o.Reason, reasonPlan)
+	plan, _, whole := strings.Cut(text, reasonOutcome)
+	if o.Status != schemas.StatusReversed || !ok || !whole {
+		return ""
+	}
+	return plan
 }
 
 func negative(d decimal.NullDecimal) decimal.NullDecimal {

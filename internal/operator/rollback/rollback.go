@@ -34,12 +34,13 @@ type Plan struct {
 
 // Totals sum a plan up.
 type Totals struct {
-	Groups    int `json:"groups"`
-	Blocked   int `json:"blocked"` // groups that cannot be taken back
-	Outcomes  int `json:"outcomes"`
-	Dependent int `json:"dependent"` // outcomes not selected, which rest on selected ones
-	Steps     int `json:"steps"`
-	Calls     int `json:"calls"` // of Zoho Books, to apply the plan
+	Workflows map[string]int `json:"workflows"` // outcomes by workflow
+	Groups    int            `json:"groups"`
+	Blocked   int            `json:"blocked"` // groups that cannot be taken back
+	Outcomes  int            `json:"outcomes"`
+	Dependent int            `json:"dependent"` // outcomes not selected, which rest on selected ones
+	Steps     int            `json:"steps"`
+	Calls     int            `json:"calls"` // of Zoho Books, to apply the plan
 }
 
 // Group is what is taken back together: of one order, as a rule, or of several that share a payment.
@@ -96,8 +97,8 @@ type Step struct {
 	Parent string          `json:"parent,omitempty"` // the document it belongs to
 	Number string          `json:"number,omitempty"`
 	Amount decimal.Decimal `json:"amount"`
-	Key    string          `json:"key,omitempty"` // the new key, of a renaming
+	Key    string          `json:"key,omitempty"` // the new key, of a renaming; the key that the document has then, of a voiding
 }
 
-// reversedKey is what takes the place of a document's key, so that the key is free again.
-func reversedKey(key, id string) string { return key + ":reversed:" + id }
+// reversedKey is what takes the place of a document's key, so that the key is free again. That of a reversed key is itself.
+func reversedKey(key, id string) string { return ownKey(key, id) + ":reversed:" + id }

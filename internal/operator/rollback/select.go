@@ -3,7 +3,9 @@ package rollback
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/booksync/booksync/processor"
@@ -24,6 +26,39 @@ type Selector struct {
 // Empty says that everything ever posted would be selected.
 func (s *Selector) Empty() bool {
 	return s.Since.IsZero() && s.Until.IsZero() && s.Version == "" && s.ConfigHash == "" && s.Workflow == "" && s.Organization == "" && len(s.IDs) == 0
+}
+
+// maxNamed bounds the ids that String names.
+const maxNamed = 20
+
+// String is the selector as the flags that make it, for the audit; of many ids it names the first.
+func (s *Selector) String() string {
+	var parts []string
+	add := func(flag, value string) {
+		if value != "" {
+			parts = append(parts, "--"+flag+" "+value)
+		}
+	}
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.Format(time.RFC3339Nano)
+	}
+	add("since", at(s.Since))
+	add("until", at(s.Until))
+	add("version", s.Version)
+	add("config-hash", s.ConfigHash)
+	add("workflow", s.Workflow)
+	add("organization", s.Organization)
+	add("ids", strings.Join(s.IDs[:min(len(s.IDs), maxNamed)], ","))
+	if n := len(s.IDs) - maxNamed; n > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", n))
+	}
+	if len(parts) == 0 {
+		return "--all"
+	}
+	return strings.Join(parts, " ")
 }
 
 func (s *Selector) matches(o *schemas.Outcome) bool {

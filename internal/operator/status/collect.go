@@ -180,9 +180,9 @@ func (b *Budget) forecast(now time.Time, window time.Duration) {
 	if b.DayLimit == 0 || perHour <= 0 {
 		return
 	}
-	left := time.Duration(int64(b.DayRemaining)*int64(time.Hour/time.Second)/perHour) * time.Second
-	if left < b.DayReset.Sub(now) {
-		b.EndsAt = now.Add(left).UTC().Truncate(time.Second)
+	left := int64(b.DayRemaining) * int64(time.Hour/time.Second) / perHour // seconds: more of them than a Duration holds, where little is used of much
+	if left < int64(b.DayReset.Sub(now)/time.Second) {
+		b.EndsAt = now.Add(time.Duration(left) * time.Second).UTC().Truncate(time.Second)
 	}
 }
 

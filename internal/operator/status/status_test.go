@@ -25,6 +25,7 @@ func TestForecastOfTheDaysCalls(t *testing.T) {
 		"spent by the average":      {b: Budget{Limit: 100, Left: 100, DayLimit: 2400, DayRemaining: 600, DayReset: midnight}, window: time.Minute, perHour: 150, ends: noon.Add(4 * time.Hour)},
 		"spent by the present rate": {b: Budget{Limit: 100, Left: 90, DayLimit: 2400, DayRemaining: 1800, DayReset: midnight}, window: time.Minute, perHour: 600, ends: noon.Add(3 * time.Hour)},
 		"more than lasts for ever":  {b: Budget{Limit: 100, Left: 100, DayLimit: 1 << 40, DayRemaining: 1<<40 - 24, DayReset: midnight}, window: time.Minute, perHour: 2},
+		"lasts for centuries":       {b: Budget{Limit: 100, Left: 100, DayLimit: 100_000_000, DayRemaining: 99_999_988, DayReset: midnight}, window: time.Minute, perHour: 1},
 		"nothing left":              {b: Budget{Limit: 100, Left: 100, DayLimit: 2400, DayReset: midnight}, window: time.Minute, perHour: 200, ends: noon},
 		"the day has just begun":    {b: Budget{Limit: 100, Left: 100, DayLimit: 2400, DayRemaining: 2390, DayReset: noon.Add(24*time.Hour - time.Second)}, window: time.Minute},
 	} {

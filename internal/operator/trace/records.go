@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/booksync/booksync/internal/operator/rollback"
 	"github.com/booksync/booksync/processor"
 	"github.com/booksync/booksync/schemas"
 )
@@ -144,7 +145,7 @@ func (t *tracer) takeOutcome(ctx context.Context, r *kgo.Record) {
 		related = append(related, claimRef{o.Organization, o.Workflow, o.BusinessID})
 	}
 	t.belongs(o.Organization, o.OrderID, related...)
-	for _, word := range []string{o.OutcomeID, o.BusinessID, o.Source.EventID} {
+	for _, word := range []string{o.OutcomeID, o.BusinessID, o.Source.EventID, rollback.PlanOf(o)} {
 		t.words[word] = true
 	}
 	for _, d := range o.Documents {

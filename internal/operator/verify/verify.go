@@ -40,7 +40,7 @@ type Leg struct {
 	Name    string        `json:"name"`
 	Took    time.Duration `json:"-"`
 	Seconds float64       `json:"seconds"`         //nolint:forbidigo // no money: how long it took
-	Result  string        `json:"result"`          // ok, failed or skipped
+	Result  string        `json:"result"`          // ok or failed
 	Why     string        `json:"why,omitempty"`   // of a failed one
 	Calls   int64         `json:"calls,omitempty"` // of Zoho Books, by the service
 }
@@ -51,6 +51,16 @@ type Report struct {
 	OrderID      string `json:"order_id"`
 	Legs         []Leg  `json:"legs"`
 	OK           bool   `json:"ok"`
+}
+
+// Counts are the legs by result, and the calls of Zoho Books that they took of the service.
+func (r *Report) Counts() map[string]int64 {
+	counts := make(map[string]int64)
+	for _, l := range r.Legs {
+		counts["legs."+l.Result]++
+		counts["calls"] += l.Calls
+	}
+	return counts
 }
 
 // ErrLive refuses an organisation with real books.
@@ -94,7 +104,7 @@ func Run(ctx context.Context, cfg *config.Config, site *rollback.Site, opts Opti
 	err = v.run(ctx)
 	if v.sent && !opts.Keep {
 		// Also after an interruption: nothing of it shall stay.
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), opts.Timeout)
+		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*opts.Timeout)
 		defer cancel()
 		err = errors.Join(err, v.leg(back, "take back", v.takeBack))
 	}
@@ -127,6 +137,9 @@ type verification struct {
 	report *Report
 	sent   bool
 	calls  int64 // of the leg
+	// waited is the record whose outcome is not there yet, until when it is waited for; nil when there is none.
+	waited *kgo.Record
+	until  time.Time
 
 	first, paid, back *schemas.Outcome
 }
@@ -234,12 +247,25 @@ func statusOf(o *schemas.Outcome) string {
 
 // send writes a record and waits for its outcome.
 func (v *verification) send(ctx context.Context, topic string, value []byte) (*schemas.Outcome, error) {
-	rec, err := v.client.ProduceSync(ctx, &kgo.Record{Topic: topic, Key: []byte(v.canary.order.OrderID), Value: value}).First()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	v.sent = true
+	// Whoever interrupts, the record is written or it is not: what is in the topic has to be taken back.
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.opts.Timeout)
+	defer cancel()
+	rec, err := v.client.ProduceSync(writing, &kgo.Record{Topic: topic, Key: []byte(v.canary.order.OrderID), Value: value}).First()
 	if err != nil {
 		return nil, fmt.Errorf("writing to %s: %w", topic, err)
 	}
-	v.sent = true
-	waiting, cancel := context.WithTimeout(ctx, v.opts.Timeout)
+	v.waited, v.until = rec, time.Now().Add(v.opts.Timeout)
+	return v.await(ctx)
+}
+
+// await is the outcome of the record that is waited for.
+func (v *verification) await(ctx context.Context) (*schemas.Outcome, error) {
+	rec := v.waited
+	waiting, cancel := context.WithDeadline(ctx, v.until)
 	defer cancel()
 	for {
 		fetches := v.client.PollFetches(waiting)
@@ -264,6 +290,7 @@ func (v *verification) send(ctx context.Context, topic string, value []byte) (*s
 		})
 		if match != nil {
 			v.calls += match.Calls
+			v.waited = nil
 			return match, nil
 		}
 		if bad != nil {
@@ -328,8 +355,20 @@ func documentOf(o *schemas.Outcome, kind string) (schemas.Document, bool) {
 	return schemas.Document{}, false
 }
 
-// takeBack takes the canary's documents back and publishes that.
+// takeBack takes the canary's documents back and publishes that. What was sent before an interruption is waited for first: else it would be posted afterwards
+// and stay.
 func (v *verification) takeBack(ctx context.Context) error {
+	var late error
+	if v.waited != nil {
+		_, late = v.await(ctx)
+	}
+	if err := v.undo(ctx); err != nil {
+		return err
+	}
+	return late
+}
+
+func (v *verification) undo(ctx context.Context) error {
 	plan, err := rollback.Build(ctx, v.site.Outcomes, v.site.Books, rollback.Selector{Organization: v.opts.Organization, IDs: []string{v.canary.order.OrderID}},
 		v.opts.Version, func(int, int) {})
 	if err != nil || len(plan.Groups) == 0 {

@@ -69,10 +69,12 @@ def watch(o):
     threading.Thread(target=ended, daemon=True).start()
     while not done.is_set():
         m = c.poll(0.1)
-        if m is None or m.error() is not None and m.error().code() == KafkaError._PARTITION_EOF:
+        if m is None:
             continue
         if m.error() is not None:
-            raise SystemExit(str(m.error()))
+            if m.error().fatal():
+                raise SystemExit(str(m.error()))
+            continue  # the end of a partition, or a broker that is away and comes back
         print(json.dumps(decoder.decode(m.value())), flush=True)
     c.close()
 

@@ -4,7 +4,7 @@ from a seed, encodes them with fastavro (Avro single-object encoding) and says w
     shop.py --seed 7 --orders 300 --schemas DIR --out DIR --chunks 8 --key-end TEXT --value-end TEXT
 
 writes to DIR
-    NN.<topic>      records for `kcat -P -K KEY_END -D VALUE_END -l FILE`, in the order of the names
+    NNNNN.<topic>     records for `kcat -P -K KEY_END -D VALUE_END -l FILE`, in the order of the names
     expected.json   every record with its verdict, every document, and the accounts, by arithmetic of this script alone
 
 The company is the one of `booksync simulator`; all amounts are US dollars.
@@ -28,6 +28,11 @@ ORGANIZATION = "demo"
 TAXES = {"ny-sales-tax": Decimal("8.875"), "nj-sales-tax": Decimal("6.625"), "tx-sales-tax": Decimal("8.25"), "zero-rate": Decimal(0)}
 GATEWAYS = ["stripe", "paypal"]
 START = datetime(2026, 3, 2, 9, 0, tzinfo=timezone.utc)
+
+
+def placed(i):
+    """All within one month: a cancellation of the next one would be a credit note, and no void invoice."""
+    return START + timedelta(minutes=11 * (i % 3000))
 
 
 def cents(amount):
@@ -54,8 +59,9 @@ class Encoder:
 
 
 class Shop:
-    def __init__(self, seed, encoder):
+    def __init__(self, seed, customers, plain, encoder):
         self.r = random.Random(seed)
+        self.customers, self.plain = customers, plain
         self.encoder = encoder
         self.records = []  # (place, number, topic, key, value, expectation)
         self.books = {"orders": {}, "payments": {}, "refunds": {}}
@@ -85,6 +91,13 @@ class Shop:
         """One order and what follows it."""
         order = self.order(i)
         key = order["order_id"]
+        if self.plain:
+            self.send(i, "orders", key, order, "POSTED")
+            gross = order["totals"]["gross"]
+            self.books["orders"][key] = {"total": gross, "tax": order["totals"]["tax"], "void": False, "balance": gross}
+            self.accounts["receivable"] += gross
+            self.accounts["sold"] -= gross
+            return
         if self.percent(2):
             order["totals"]["gross"] += 10
             self.send(i, "orders", key, order, "REJECTED", "rejected.totals")
@@ -110,8 +123,8 @@ class Shop:
         self.accounts["sold"] -= gross - back
 
     def order(self, i):
-        at = START + timedelta(minutes=11 * i)
-        c = self.r.randrange(60)
+        at = placed(i)
+        c = self.r.randrange(self.customers)
         lines = []
         for n in range(1 + self.r.randrange(4)):
             price, quantity = Decimal(199 + self.r.randrange(20000)) / 100, Decimal(1 + self.r.randrange(3))
@@ -192,7 +205,7 @@ class Shop:
 
     def orphan(self, i):
         """A payment of an order that never comes."""
-        at = START + timedelta(minutes=11 * i)
+        at = placed(i)
         payment = {**self.event(at), "kind": "CAPTURED", "payment_id": f"pay-lost-{i}", "order_id": f"ord-lost-{i}", "amount": Decimal("12.34"),
                    "currency": "USD", "method": "card", "gateway": "stripe", "gateway_reference": f"ch_lost_{i}", "received_at": at}
         self.send(i, "payments", payment["order_id"], payment, "REJECTED", "dependency.missing")
@@ -202,15 +215,18 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--seed", type=int, required=True)
     p.add_argument("--orders", type=int, required=True)
+    p.add_argument("--customers", type=int, default=60)
+    p.add_argument("--plain", action="store_true", help="new orders only, each once")
     p.add_argument("--chunks", type=int, required=True)
     for name in ["schemas", "out", "key-end", "value-end"]:
         p.add_argument("--" + name, required=True)
     o = p.parse_args()
 
-    shop = Shop(o.seed, Encoder(o.schemas))
+    shop = Shop(o.seed, o.customers, o.plain, Encoder(o.schemas))
     for i in range(o.orders):
         shop.story(i)
-    shop.orphan(o.orders // 2)
+    if not o.plain:
+        shop.orphan(o.orders // 2)
     records = sorted(shop.records, key=lambda r: r[:2])
     key_end, value_end = o.key_end.encode(), o.value_end.encode()
     size = -(-len(records) // o.chunks)
@@ -222,7 +238,7 @@ def main():
             if any(r.count(key_end) != 1 or value_end in r for r in mine):
                 raise SystemExit("a record holds a delimiter: choose others")
             if mine:
-                with open(os.path.join(o.out, f"{n // size:02d}{at}.{topic}"), "wb") as f:
+                with open(os.path.join(o.out, f"{n // size:04d}{at}.{topic}"), "wb") as f:
                     f.write(value_end.join(mine))
     with open(os.path.join(o.out, "expected.json"), "w", encoding="utf-8") as f:
         json.dump({"records": [r[5] for r in records], "books": shop.books, "accounts": shop.accounts}, f, default=str)

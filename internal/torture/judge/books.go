@@ -58,7 +58,12 @@ func (c *checker) story(st *tale.Story) {
 	}
 	o := st.Order
 	inv := c.one("order:" + st.ID)
-	c.invoice(o, inv)
+	if len(st.Revisions) > 0 {
+		c.invoice(st.Revisions[0], inv)
+		c.changed(st)
+	} else {
+		c.invoice(o, inv)
+	}
 	paid, credited, returned := decimal.Zero, decimal.Zero, decimal.Zero
 	for _, p := range st.Payments {
 		c.payment(p)
@@ -87,7 +92,7 @@ func (c *checker) story(st *tale.Story) {
 		}
 	}
 	if inv.Status != "void" {
-		c.want(money, "balance of "+st.ID, inv.Balance, owed)
+		c.want(money, "balance of "+st.ID, c.balance(st), owed)
 	}
 	c.expect(o, st, owed, inHand, sold)
 }

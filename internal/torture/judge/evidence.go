@@ -42,6 +42,8 @@ type Evidence struct {
 	// Ledger and Calls are the simulator's.
 	Ledger simulator.Ledger
 	Calls  simulator.Calls
+	// Flying is the largest number of calls that waited for their answers at a time, as the processes saw it, if known.
+	Flying int
 	// Sent are the times at which calls left for Zoho, if known; in any order.
 	Sent []time.Time
 	// Limits are those that calls must keep to; a zero is not judged.
@@ -58,7 +60,7 @@ type Evidence struct {
 type Limits struct {
 	PerMinute int // in any 60 s
 	PerDay    int // from midnight to midnight in the company's time zone
-	InFlight  int // at Zoho
+	InFlight  int // at Zoho, and as the processes see it
 }
 
 // Outcome is one that a read_committed reader saw: when it was written, and when it was seen. An open transaction of another

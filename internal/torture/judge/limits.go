@@ -28,6 +28,9 @@ func (c *checker) limits() {
 			}
 		}
 	}
+	if n := c.Flying; c.Limits.InFlight > 0 && n > c.Limits.InFlight {
+		c.Problem(limits, "%d calls waited for their answers", n)
+	}
 	if n := c.Calls.LargestInFlight; c.Limits.InFlight > 0 && n > c.Limits.InFlight {
 		c.Problem(limits, "%d calls were in flight", n)
 	}

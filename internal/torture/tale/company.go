@@ -31,12 +31,9 @@ func Mapping() config.Organization {
 	for _, t := range org.Taxes {
 		o.Taxes[t.Name] = config.TaxTarget{TaxID: org.TaxID(t.Name), Rate: decimal.RequireFromString(t.Percentage)}
 	}
-	target := func(item, account string) config.LineTarget {
-		return config.LineTarget{ItemID: org.ItemID(item), AccountID: org.AccountID(account)}
-	}
-	o.LineTargets = map[string]config.LineTarget{
-		"GOODS": target(simulator.ItemGoods, simulator.AccountSales), "SHIPPING": target(simulator.ItemShipping, simulator.AccountShipping),
-		"ROUNDING": target(simulator.ItemRounding, simulator.AccountRounding),
+	o.LineTargets = map[string]config.LineTarget{}
+	for kind, item := range map[string]string{"GOODS": simulator.ItemGoods, "SHIPPING": simulator.ItemShipping, "ROUNDING": simulator.ItemRounding} {
+		o.LineTargets[kind] = config.LineTarget{ItemID: org.ItemID(item)}
 	}
 	o.Clearing = map[string]string{}
 	for gateway, account := range Clearing {

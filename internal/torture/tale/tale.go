@@ -2,7 +2,7 @@
 // wrong with producers; with each record what may become of it, and with each order what the books must hold in the end.
 //
 //	tale.go      what a tale is made of
-//	teller.go    the stories; events.go the events they are told with
+//	teller.go    the stories, changes.go further ones; events.go the events they are told with
 //	company.go   the company whose books are kept
 //	send.go      how a tale gets into Kafka
 package tale
@@ -41,6 +41,8 @@ type Emission struct {
 	Payment *schemas.Payment
 	Refund  *schemas.Refund
 	Raw     []byte
+	// Size, if set, is what the event's bytes are cut or grown to: they are no event any more.
+	Size int
 
 	Story *Story
 	At    time.Duration // after the begin
@@ -60,6 +62,10 @@ type Emission struct {
 // Effect names the business event whose effect an emission has; "" for junk.
 func (e *Emission) Effect() string {
 	switch {
+	case e.Size > 0:
+		return ""
+	case e.Order != nil && e.Order.Kind == schemas.OrderUpdated && len(e.Story.Revisions) > 0:
+		return fmt.Sprintf("order:%s:%d", e.Order.OrderID, e.Order.Revision)
 	case e.Order != nil && e.Order.Kind == schemas.OrderCancelled:
 		return "cancel:" + e.Order.OrderID
 	case e.Order != nil:
@@ -101,6 +107,8 @@ type Story struct {
 	ID        string
 	Order     *schemas.Order // nil: no invoice may be there
 	Cancelled bool
+	// Revisions are all that was ordered, of an order that was changed after it was posted; Order is the last of them.
+	Revisions []*schemas.Order
 	Payments  []*schemas.Payment
 	Refunds   []*schemas.Refund
 	// Drawn are refunds behind the cancellation: their money comes out of its credit note, and of no other.

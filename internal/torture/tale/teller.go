@@ -50,16 +50,22 @@ const (
 func Tell(seed int64, o Options) *Tale {
 	org := Company()
 	t := &teller{forgetful: o.Forgetful, begin: o.Begin, r: rand.New(rand.NewPCG(uint64(seed), 0x7461_6c65)), org: org}
-	for _, tax := range org.Taxes {
-		if tax.Name != simulator.TaxExempt {
-			t.taxes = append(t.taxes, tax)
-		}
-	}
+	t.setTaxes()
 	for i := range o.Orders {
 		t.at += time.Duration(t.r.IntN(20_000)) * time.Millisecond
 		t.story(i)
 	}
+	t.further(seed, o.Orders)
 	return &t.Tale
+}
+
+// setTaxes makes the company's taxes those that lines have.
+func (t *teller) setTaxes() {
+	for _, tax := range t.org.Taxes {
+		if tax.Name != simulator.TaxExempt {
+			t.taxes = append(t.taxes, tax)
+		}
+	}
 }
 
 func (t *teller) percent(share int) bool { return t.r.IntN(100) < share }
@@ -330,7 +336,8 @@ func (t *teller) cancelled(st *Story, o *schemas.Order, before []*Emission) *Emi
 	e := t.emit(st, &Emission{Order: c, After: before}, t.later(6), Posted)
 	again := *c
 	again.Event = t.event(c.OccurredAt)
-	if t.percent(40) {
+	// No document tells an unpaid order's cancellation from its repetition: the invoice is void after both.
+	if t.percent(40) && (!t.forgetful || len(before) > 1) {
 		t.emit(st, &Emission{Order: &again, After: []*Emission{e}}, e.At, Duplicate)
 	}
 	if t.percent(30) {

@@ -87,7 +87,7 @@ func (a *dlqAction) add(cmd *cobra.Command) {
 type dlqVerb func(*dlq.Desk, context.Context, *dlq.Request, dlq.Watch) (*dlq.Result, error)
 
 func (c *cli) dlqAct(cmd *cobra.Command, a *dlqAction, ids []string, name string, do dlqVerb) error {
-	switch err := a.op.needReason(cmd); {
+	switch err := a.op.check(cmd); {
 	case err != nil:
 		return err
 	case a.max < 0 || a.rate < 0:

@@ -35,7 +35,7 @@ sends it all the same.`,
 			if (patch == "") == (event == "") {
 				return usage(cmd, "want one of --patch and --event")
 			}
-			if err := op.needReason(cmd); err != nil {
+			if err := op.check(cmd); err != nil {
 				return err
 			}
 			return dlqError(c.dlqEdit(cmd, a[0], patch, event, op, force))

@@ -29,15 +29,20 @@ type letters struct {
 
 func startLetters(t *testing.T) *letters {
 	t.Helper()
-	l := withoutTopics(t)
+	return startLettersOn(t, testkit.Kafka(t))
+}
+
+func startLettersOn(t *testing.T, cluster testkit.Cluster) *letters {
+	t.Helper()
+	l := withoutTopics(t, cluster)
 	testkit.CreateTopics(t, l.kafka.Addrs, 1, nil, l.topics()...)
 	return l
 }
 
-func withoutTopics(t *testing.T) *letters {
+func withoutTopics(t *testing.T, cluster testkit.Cluster) *letters {
 	t.Helper()
 	s := startServices(t, false)
-	s.kafka = testkit.Kafka(t)
+	s.kafka = cluster
 	id := testkit.Name(t, "shop")
 	l := &letters{services: s, t: t, orders: id + ".orders", outcomes: id + ".outcomes", audits: id + ".audit"}
 	s.environ = append(s.environ, "BOOKSYNC_KAFKA_BROKERS="+strings.Join(s.kafka.Addrs, ","), "BOOKSYNC_TOPICS_ORDERS="+l.orders,
@@ -71,20 +76,26 @@ func (l *letters) put(n int, change func(i int, rec *kgo.Record)) {
 	records := make([]*kgo.Record, n)
 	for i := range records {
 		id := "O" + strconv.Itoa(i)
-		o, err := schemas.OrderFromJSON([]byte(order(id, "ny-sales-tax")))
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		value, err := l.codec.EncodeOrder(l.t.Context(), l.orders, o)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		records[i] = deadLetter(l.orders, id, value, int64(i))
+		records[i] = deadLetter(l.orders, id, l.encoded(id), int64(i))
 		if change != nil {
 			change(i, records[i])
 		}
 	}
 	testkit.Produce(l.t, l.kafka.Addrs, records...)
+}
+
+// encoded is an order as its producer writes it.
+func (l *letters) encoded(id string) []byte {
+	l.t.Helper()
+	o, err := schemas.OrderFromJSON([]byte(order(id, "ny-sales-tax")))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	value, err := l.codec.EncodeOrder(l.t.Context(), l.orders, o)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return value
 }
 
 // deadLetter is a record of the dead-letter topic.
@@ -299,18 +310,7 @@ func TestAReplayInterruptedInTheMiddleGoesOnWithTheRest(t *testing.T) {
 	}
 	again := l.ok("", "dlq", "replay", "--all", "--apply", "--reason", "mapped")
 	mustHold(t, again, "40 chosen, 40 done (40 retry)")
-	seen := map[string]int{}
-	for _, rec := range testkit.ReadCommitted(t, l.kafka.Addrs, l.orders) {
-		seen[string(rec.Key)]++
-	}
-	for id, n := range seen {
-		if n != 1 {
-			t.Errorf("%s was replayed %d times", id, n)
-		}
-	}
-	if len(seen) != 60 {
-		t.Errorf("%d of 60 were replayed", len(seen))
-	}
+	l.replayedOnce(60)
 }
 
 func TestQuarantinedPoisonAndTruncatedAreLeftOutAndSaid(t *testing.T) {
@@ -348,7 +348,7 @@ func TestQuarantinedPoisonAndTruncatedAreLeftOutAndSaid(t *testing.T) {
 
 func TestTopicsThatAreMissingOrEmpty(t *testing.T) {
 	t.Parallel()
-	l := withoutTopics(t)
+	l := withoutTopics(t, testkit.Kafka(t))
 	if r := l.run(t, "", "dlq", "ls"); r.code != 1 || !strings.Contains(r.stderr, "booksync setup --apply") {
 		t.Errorf("%+v", r)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mattn/go-shellwords"
+
 	"github.com/booksync/booksync/internal/testkit"
 )
 
@@ -14,9 +16,13 @@ import (
 func pages(t *testing.T) []string {
 	t.Helper()
 	root := testkit.Root(t)
-	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil || len(docs) == 0 {
-		t.Fatalf("no documents: %v", err)
+	var docs []string
+	for _, folder := range []string{"docs", "docs/operations", "docs/runbooks"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(folder), "*.md"))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no documents in %s: %v", folder, err)
+		}
+		docs = append(docs, found...)
 	}
 	return append(docs, filepath.Join(root, "README.md"), filepath.Join(root, "CHANGELOG.md"))
 }
@@ -99,6 +105,82 @@ func TestCommandsOfTheDocumentsExist(t *testing.T) {
 				t.Errorf("%s: there is no command booksync %s", filepath.Base(page), word)
 			}
 		}
+	}
+}
+
+// TestCommandLinesOfTheDocumentsAreUnderstood holds every line of a shell block or of a sample of output that calls booksync against the commands' flags.
+func TestCommandLinesOfTheDocumentsAreUnderstood(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, page := range pages(t) {
+		for _, block := range fence.FindAllString(dedent(read(t, page)), -1) {
+			for line := range strings.Lines(strings.ReplaceAll(block, "\\\n", " ")) {
+				line = strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(line), "$ "), "if ! ")
+				if !strings.HasPrefix(line, "booksync ") {
+					continue
+				}
+				line, _, _ = strings.Cut(strings.TrimSuffix(line, "; then"), "  #")
+				for _, cut := range []string{" | ", " > ", " &"} {
+					line, _, _ = strings.Cut(line, cut)
+				}
+				words, err := shellwords.Parse(line)
+				if err != nil {
+					t.Errorf("%s: %s: %v", filepath.Base(page), line, err)
+					continue
+				}
+				n++
+				if err := understood(words[1:]); err != nil {
+					t.Errorf("%s: %s: %v", filepath.Base(page), line, err)
+				}
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("%d command lines only", n)
+	}
+}
+
+// dedent moves fences of lists to the beginning of their lines.
+func dedent(text string) string {
+	return regexp.MustCompile("(?m)^ +```").ReplaceAllString(text, "```")
+}
+
+// understood parses a command line and runs nothing.
+func understood(words []string) error {
+	cmd, rest, err := (&cli{}).root().Find(words)
+	if err == nil {
+		err = cmd.ParseFlags(rest)
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	return err
+}
+
+// TestEveryAlertHasARow holds the table from alerts to actions against the alerts, both ways.
+func TestEveryAlertHasARow(t *testing.T) {
+	t.Parallel()
+	root := testkit.Root(t)
+	rows := regexp.MustCompile("(?m)^\\| `(Booksync[A-Za-z]+)` \\| (.+) \\| (.+) \\|$").FindAllStringSubmatch(read(t, filepath.Join(root, "docs", "runbooks", "README.md")), -1)
+	table := map[string]int{}
+	for _, row := range rows {
+		table[row[1]]++
+		if !strings.Contains(row[3], "](") {
+			t.Errorf("%s leads to no page", row[1])
+		}
+	}
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(read(t, filepath.Join(root, "deploy", "prometheus", "alerts.yaml")), -1)
+	if len(alerts) < 10 {
+		t.Fatalf("%d alerts", len(alerts))
+	}
+	for _, alert := range alerts {
+		if table[alert[1]] != 1 {
+			t.Errorf("%s has %d rows, want one", alert[1], table[alert[1]])
+		}
+		delete(table, alert[1])
+	}
+	for name := range table {
+		t.Errorf("there is no alert %s", name)
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -10,19 +12,27 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // operation is what the operators' commands share: they show what they would do, act with --apply, and leave an audit
 // entry that says who did it and why.
 type operation struct {
-	apply, asJSON bool
-	actor, reason string
+	apply, dryRun, asJSON bool
+	actor, reason         string
 }
 
-// flags adds --apply, --json, --actor and --reason.
+// flags adds --apply, --dry-run, --json, --actor and --reason.
 func (o *operation) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.apply, "apply", false, "act; without it the command only shows what it would do")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only show what would be done: what the command does without --apply")
+	o.signed(cmd)
+}
+
+// signed adds --json, --actor and --reason: for commands that act at once.
+func (o *operation) signed(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	f.StringVar(&o.actor, "actor", "", "`who` acts, for the audit topic (default the user's name)")
 	f.StringVar(&o.reason, "reason", "", "`why`, for the audit topic")
@@ -39,9 +49,12 @@ func (o *operation) who() string {
 	return "unknown"
 }
 
-// needReason refuses an action without a reason.
-func (o *operation) needReason(cmd *cobra.Command) error {
-	if o.apply && o.reason == "" {
+// check refuses an action without a reason, and one that is none.
+func (o *operation) check(cmd *cobra.Command) error {
+	switch {
+	case o.apply && o.dryRun:
+		return usage(cmd, "--apply acts and --dry-run does not: give one of them")
+	case o.apply && o.reason == "":
 		return usage(cmd, "--apply needs --reason: it goes to the audit topic")
 	}
 	return nil
@@ -54,12 +67,18 @@ func (c *cli) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// meter shows long work on stderr, with its rate and the time it still takes; total < 0: not known. Call Add and, at
-// the end, Finish.
+// meter shows long work on stderr, where that is a terminal, with its rate and the time it still takes; total < 0: not known. Call Add and, at the end, Finish.
 func (c *cli) meter(total int64, what string) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(c.stderr), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(500*time.Millisecond), progressbar.OptionClearOnFinish())
+		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(500*time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetVisibility(isTerminal(c.stderr)))
+}
+
+// isTerminal says whether people watch: a bar that is redrawn is noise in a file.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // file descriptors are small
 }
 
 // instant reads a time: RFC 3339, a day (UTC), or a length of time before now, such as 2h or 90d. The empty text is the zero time.

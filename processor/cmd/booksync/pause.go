@@ -33,9 +33,7 @@ func (f *scopeFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.scope.Organization, "organization", "", "only this organisation")
 	fs.BoolVar(&f.all, "all", false, "every workflow of every organisation")
 	fs.StringVar(&f.owner, "owner", control.People, "on whose account: people share one")
-	f.operation.flags(cmd)
-	// These act at once: nothing in the books or the topics changes by them.
-	_ = fs.MarkHidden("apply")
+	f.signed(cmd)
 }
 
 // check refuses scopes that say nothing or name what isn't configured.
@@ -232,7 +230,7 @@ func (c *cli) audit(ctx context.Context, cfg *config.Config, e schemas.AuditEntr
 		return audit.New(codec, cfg.Topics.Audit, telemetry.Version()).Write(ctx, client, e)
 	}()
 	if err != nil {
-		return unavailable(fmt.Errorf("the %s is in force, but %s lacks its entry: %w", e.Action, cfg.Topics.Audit, err))
+		return unavailable(fmt.Errorf("the %s is done, but %s lacks its entry: %w", e.Action, cfg.Topics.Audit, err))
 	}
 	return nil
 }

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/internal/testkit"
@@ -26,8 +29,8 @@ func pipeline(t *testing.T) string {
 	return script
 }
 
-// TestPipelineOfTheDocuments runs the sample as it stands in a shell, with this test binary as `booksync` and a service that is there already as the deploy:
-// once as it should be, once with books that compute otherwise.
+// TestPipelineOfTheDocuments runs the sample as it stands in a shell, with this test binary as `booksync` and a service that is there already as the deploy. Each
+// deploy posts an order at once. Once all is as it should be, once the books compute otherwise: what the second deploy posted is taken back, the rest stays.
 func TestPipelineOfTheDocuments(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -42,24 +45,36 @@ func TestPipelineOfTheDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := "booksync() { '" + self + "' \"$@\"; }\ndeploy() { echo deployed; }\nundeploy() { echo undeployed; }\n" +
-		strings.ReplaceAll(pipeline(t), "--organization sandbox", "--organization demo")
-	run := func() (string, error) {
-		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+	script := strings.ReplaceAll(pipeline(t), "--organization sandbox", "--organization demo")
+	run := func(order string) (string, error) {
+		file := filepath.Join(dir, order+".json")
+		event := strings.NewReplacer(`"O1"`, `"`+order+`"`, `"e1"`, `"e-`+order+`"`, `"1001"`, `"N-`+order+`"`).Replace(orderJSON)
+		if err := os.WriteFile(file, []byte(event), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		yours := "booksync() { '" + self + "' \"$@\"; }\nbuild() { echo built; }\nundeploy() { echo undeployed; }\n" +
+			"deploy() { booksync produce orders '" + file + "'; until booksync trace " + order + " | grep -q POSTED; do :; done; echo deployed; }\n"
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", yours+script)
 		cmd.Dir, cmd.Env = dir, append(append(os.Environ(), d.environ...), asCommand+"=1")
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	if out, err := run(); err != nil || !strings.Contains(out, "deployed") || !strings.Contains(out, "verified:") || strings.Contains(out, "undeployed") {
+	out, err := run("O1")
+	if err != nil || strings.Contains(out, "undeployed") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	mustHold(t, out, "built", "deployed", "verified:")
 	if err := d.sim.Inject(simulator.Fault{Kind: simulator.FaultCents, Method: "POST", Path: "/invoices"}); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run(); err == nil || !strings.Contains(out, "undeployed") || !strings.Contains(out, "Zoho Books has") {
-		t.Errorf("%v\n%s", err, out)
+	next := time.NewTimer(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // the sample tells deploys apart by the second
+	<-next.C
+	if out, err = run("O2"); err == nil {
+		t.Errorf("it goes on after a failed verification\n%s", out)
 	}
-	if living, _ := d.ledger(); len(living) > 0 {
+	mustHold(t, out, "Zoho Books has", "paused   everything", "undeployed", "1 taken back, 0 before, 0 blocked, 0 busy")
+	if living, _ := d.ledger(); !cmp.Equal(living, []string{"invoice order:O1 21.78"}) {
 		t.Errorf("the books hold %v", living)
 	}
+	mustHold(t, d.must("status"), "paused")
 }

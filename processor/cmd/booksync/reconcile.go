@@ -58,7 +58,7 @@ ever deleted. Exit code 1 if there are exceptions.`,
 			if o.apply && !o.repairs {
 				return usage(cmd, "--apply goes with --repair: only repairs act")
 			}
-			if err := o.needReason(cmd); err != nil {
+			if err := o.check(cmd); err != nil {
 				return err
 			}
 			return c.reconcile(cmd.Context(), cmd, &o)

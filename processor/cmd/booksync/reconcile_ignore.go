@@ -36,6 +36,7 @@ kept in the audit topic. --undo takes it back.`,
 	f.StringVar(&o.actor, "actor", "", "`who` accepts it (default the user's name)")
 	f.StringVar(&o.reason, "reason", "", "`why`; required")
 	f.BoolVar(&undo, "undo", false, "count it as an exception again")
+	f.BoolVar(&o.asJSON, "json", false, "print JSON")
 	return cmd
 }
 
@@ -64,6 +65,14 @@ func (c *cli) reconcileIgnore(cmd *cobra.Command, o *reconcileOptions, id string
 	defer client.Close()
 	if err := audit.New(codec, cfg.Topics.Audit, telemetry.Version()).Write(cmd.Context(), client, entry); err != nil {
 		return unavailable(err)
+	}
+	if o.asJSON {
+		return c.printJSON(struct {
+			ID      string `json:"id"`
+			Ignored bool   `json:"ignored"`
+			Actor   string `json:"actor"`
+			Reason  string `json:"reason"`
+		}{id, !undo, o.who(), o.reason})
 	}
 	word := "is ignored from now on"
 	if undo {

@@ -94,6 +94,9 @@ Exit code 1 if something selected cannot be taken back; the rest of the plan can
 }
 
 func (o *planOptions) parse(cmd *cobra.Command, stdin io.Reader) error {
+	if _, err := os.Lstat(o.out); o.out != "" && err == nil {
+		return usage(cmd, o.out+" is there already: a plan is not overwritten")
+	}
 	for _, t := range []struct {
 		flag, value string
 		to          *time.Time
@@ -199,6 +202,12 @@ func (c *cli) printPlan(p *rollback.Plan, file string) error {
 	for _, do := range slices.Sorted(maps.Keys(steps)) {
 		fmt.Fprintf(c.stdout, "%6d  %s\n", steps[do], do)
 	}
+	fmt.Fprintln(c.stdout)
+	for _, w := range control.Workflows {
+		if n := p.Totals.Workflows[w]; n > 0 {
+			fmt.Fprintf(c.stdout, "%6d  taken back of workflow %s\n", n, w)
+		}
+	}
 	fmt.Fprintf(c.stdout, "\nplan %s: %s of %s (%d not selected, which rest on others), %s; %s cannot be taken back\n", p.ID,
 		plural(p.Totals.Outcomes, "outcome"), plural(p.Totals.Groups-p.Totals.Blocked, "order"), p.Totals.Dependent,
 		plural(p.Totals.Calls, "call"), plural(p.Totals.Blocked, "order"))
@@ -212,7 +221,7 @@ func (c *cli) printPlan(p *rollback.Plan, file string) error {
 
 // plan reads the plan that a command is to act on.
 func (o *operation) plan(cmd *cobra.Command, file string) (*rollback.Plan, error) {
-	if err := o.needReason(cmd); err != nil {
+	if err := o.check(cmd); err != nil {
 		return nil, err
 	}
 	plan, err := rollback.Read(file)
@@ -268,8 +277,16 @@ func (c *cli) rollbackApply(ctx context.Context, cfg *config.Config, plan *rollb
 	defer site.Close()
 	owner := control.Owner{Name: "rollback:" + plan.ID, Actor: o.who()}
 	for _, name := range plan.Organizations() {
-		if _, err := control.Pause(ctx, site.Switches(), control.Scope{Organization: name}, o.reason, owner); err != nil {
+		p, err := control.Pause(ctx, site.Switches(), control.Scope{Organization: name}, o.reason, owner)
+		if err != nil {
 			return unavailable(err)
+		}
+		// The trail begins before the books change, and says who took the rollback up should it be cut off.
+		if err := c.audit(ctx, cfg, schemas.AuditEntry{
+			Actor: o.who(), Action: "pause", Organization: name, Selector: p.Scope.String(), Reason: o.reason,
+			Details: map[string]string{"owner": owner.Name, "plan": plan.ID},
+		}); err != nil {
+			return err
 		}
 	}
 	settled := time.NewTimer(control.TakesEffect)
@@ -295,7 +312,8 @@ func (c *cli) rollbackApply(ctx context.Context, cfg *config.Config, plan *rollb
 		return err
 	}
 	audited := c.audit(context.WithoutCancel(ctx), cfg, schemas.AuditEntry{
-		Actor: o.who(), Action: "rollback.apply", Organization: plan.Selector.Organization, Workflow: plan.Selector.Workflow, Reason: o.reason, Counts: counts,
+		Actor: o.who(), Action: "rollback.apply", Organization: plan.Selector.Organization, Workflow: plan.Selector.Workflow,
+		Selector: plan.Selector.String(), Reason: o.reason, Counts: counts,
 		Details: map[string]string{"plan": plan.ID},
 	})
 	switch bad := counts[rollback.ResultBlocked] + counts[rollback.ResultBusy]; {
@@ -366,7 +384,8 @@ func (c *cli) rollbackRedrive(ctx context.Context, cfg *config.Config, plan *rol
 	trail := audit.New(site.Codec(), cfg.Topics.Audit, telemetry.Version())
 	records, missing, err := site.Redrive(ctx, plan, o.apply, func(records, missing int) (*kgo.Record, error) {
 		return trail.Record(ctx, schemas.AuditEntry{
-			Actor: o.who(), Action: rollback.ActionRedrive, Organization: plan.Selector.Organization, Workflow: plan.Selector.Workflow, Reason: o.reason,
+			Actor: o.who(), Action: rollback.ActionRedrive, Organization: plan.Selector.Organization, Workflow: plan.Selector.Workflow,
+			Selector: plan.Selector.String(), Reason: o.reason,
 			Counts: map[string]int64{"records": int64(records), "missing": int64(missing)}, Details: map[string]string{"plan": plan.ID},
 		})
 	})

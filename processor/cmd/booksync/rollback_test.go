@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -218,6 +219,44 @@ func TestRollbackLeavesWhatPeopleHaveTouched(t *testing.T) {
 	}
 	if living, _ := d.ledger(); !cmp.Equal(living, []string{"invoice order:O1 22.78"}) {
 		t.Errorf("the books hold %v", living)
+	}
+}
+
+// TestRollbackLeavesWhatZohoRefusesAndGoesOn has an e-invoice among the orders, and one that Zoho does not let be voided, for reasons of its own.
+func TestRollbackLeavesWhatZohoRefusesAndGoesOn(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	stop := d.start(t)
+	for i := range 3 {
+		id := strconv.Itoa(i + 1)
+		d.produce("orders", strings.NewReplacer(`"O1"`, `"O`+id+`"`, `"1001"`, `"100`+id+`"`, `"e1"`, `"e`+id+`"`).Replace(orderJSON))
+		d.outcomes(i + 1)
+	}
+	stop()
+	for _, f := range []simulator.Fault{
+		{Kind: simulator.FaultPush, BusinessID: "order:O1"},
+		// The last one posted is the first one taken back.
+		{Kind: simulator.FaultErrorBefore, Method: "POST", Path: "/invoices/*/status/void", Nth: 1, Status: 400, Code: 12006, Message: "no"},
+	} {
+		if err := d.sim.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "plan.json")
+	r := d.run(t, "", "rollback", "plan", "--all", "--out", file)
+	if r.code != 1 || !strings.Contains(r.stdout, "was registered as an e-invoice and cannot be voided") {
+		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
+	}
+	r = d.run(t, "", "rollback", "apply", file, "--apply", "--reason", "test")
+	if r.code != 1 || !strings.Contains(r.stdout, "order O3: Zoho Books refuses it: void invoice") || !strings.Contains(r.stdout, "1 taken back, 0 before, 2 blocked") {
+		t.Errorf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
+	}
+	if living, _ := d.ledger(); !cmp.Equal(living, []string{"invoice order:O1 21.78", "invoice order:O3 21.78"}) {
+		t.Errorf("the books hold %v: what stays keeps its key", living)
+	}
+	r = d.run(t, "", "rollback", "apply", file, "--apply", "--reason", "again")
+	if r.code != 1 || !strings.Contains(r.stdout, "1 taken back, 1 before, 1 blocked") {
+		t.Errorf("when it is not refused any more: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,24 +32,50 @@ func startServices(t *testing.T, bare bool) *services {
 
 func startServicesIn(t *testing.T, country string, bare bool) *services {
 	t.Helper()
+	return startCompanies(t, simulatorOptions{id: "10234695", country: country, bare: bare}, "demo")
+}
+
+// startCompanies starts them with a company for each name, alike but for their ids: the first has that of the options, the next ones those that follow.
+func startCompanies(t *testing.T, o simulatorOptions, names ...string) *services {
+	t.Helper()
 	s := &services{kafka: testkit.FakeKafka(t)}
 	redis := testkit.OwnRedis(t).Addr // its own: the shared token is encrypted under a key of this test
-	o := simulatorOptions{id: "10234695", country: country, bare: bare}
-	s.org = o.organization()
-	s.org.MinuteLimit, s.org.PlanQuota = -1, -1
-	s.sim = simulator.New(simulator.Config{Organizations: []simulator.Org{s.org}, TokenRequests: -1})
+	id, err := strconv.Atoi(o.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	orgs := make([]simulator.Org, len(names))
+	for i := range names {
+		each := o
+		each.id = strconv.Itoa(id + i)
+		orgs[i] = each.organization()
+		orgs[i].MinuteLimit, orgs[i].PlanQuota = -1, -1
+	}
+	s.org = orgs[0]
+	s.sim = simulator.New(simulator.Config{Organizations: orgs, TokenRequests: -1})
 	base, stop, err := s.sim.Start("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
 	o.listen = strings.TrimPrefix(base, "http://")
-	var yaml strings.Builder
-	if err := o.writeConfig(&yaml, s.org); err != nil {
-		t.Fatal(err)
+	text := ""
+	for i, name := range names {
+		var yaml strings.Builder
+		if err := o.writeConfig(&yaml, orgs[i]); err != nil {
+			t.Fatal(err)
+		}
+		shared, own, ok := strings.Cut(yaml.String(), "organizations:\n  demo:\n")
+		if !ok {
+			t.Fatalf("the configuration has no organisation: %s", yaml.String())
+		}
+		if i == 0 {
+			text = shared + "organizations:\n"
+		}
+		text += "  " + name + ":\n" + own
 	}
 	s.file = filepath.Join(t.TempDir(), "booksync.yaml")
-	if err := os.WriteFile(s.file, []byte(yaml.String()), 0o600); err != nil {
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.environ = []string{
@@ -57,7 +84,7 @@ func startServicesIn(t *testing.T, country string, bare bool) *services {
 		"BOOKSYNC_KAFKA_GROUP=" + testkit.Name(t, "booksync"),
 		"BOOKSYNC_REDIS_ADDRESSES=" + redis,
 		"BOOKSYNC_REDIS_TOKEN_KEY=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-		"BOOKSYNC_ZOHO_CALLS_PER_MINUTE=100000", "BOOKSYNC_ZOHO_WINDOW=200ms", "BOOKSYNC_ZOHO_PAUSE=100ms",
+		"BOOKSYNC_ZOHO_CALLS_PER_MINUTE=100000", "BOOKSYNC_ZOHO_WINDOW=2s", "BOOKSYNC_ZOHO_PAUSE=100ms",
 		"BOOKSYNC_TOPICS_PARTITIONS=1",
 	}
 	return s

@@ -20,7 +20,7 @@ import (
 
 func (c *cli) verifyCommand() *cobra.Command {
 	var file string
-	var asJSON bool
+	op := operation{reason: "verification after a deploy"}
 	opts := verify.Options{Version: telemetry.Version()}
 	cmd := &cobra.Command{
 		Use:   "verify --organization O",
@@ -53,7 +53,7 @@ Exit code 0 if everything is as it should be, 1 if not, with the reason, 3 if so
 					return &exitError{code: codeUsage, err: err}
 				}
 			}
-			return c.verify(cmd.Context(), cfg, opts, asJSON)
+			return c.verify(cmd.Context(), cfg, opts, op)
 		},
 	}
 	f := cmd.Flags()
@@ -61,7 +61,9 @@ Exit code 0 if everything is as it should be, 1 if not, with the reason, 3 if so
 	f.StringVar(&file, "order", "", "`file` with the canary's order, as JSON")
 	f.DurationVar(&opts.Timeout, "timeout", time.Minute, "longest wait for each outcome")
 	f.BoolVar(&opts.Keep, "keep", false, "leave the canary's documents in the books")
-	f.BoolVar(&asJSON, "json", false, "print one JSON object")
+	f.BoolVar(&op.asJSON, "json", false, "print one JSON object")
+	f.StringVar(&op.actor, "actor", "", "`who` verifies, for the audit topic (default the user's name)")
+	f.StringVar(&op.reason, "reason", op.reason, "`why`, for the audit topic")
 	return cmd
 }
 
@@ -79,22 +81,28 @@ func (c *cli) orderOf(file string) (*schemas.Order, error) {
 	return schemas.OrderFromJSON(bytes.TrimSpace(text))
 }
 
-func (c *cli) verify(ctx context.Context, cfg *config.Config, opts verify.Options, asJSON bool) error {
+func (c *cli) verify(ctx context.Context, cfg *config.Config, opts verify.Options, op operation) error {
 	site, err := rollback.Open(ctx, cfg, c.accessOptions(cfg))
 	if err != nil {
 		return unavailable(err)
 	}
 	defer site.Close()
 	opts.Leg = func(l verify.Leg) {
-		if !asJSON {
+		if !op.asJSON {
 			fmt.Fprintf(c.stdout, "%-7s %8.3f s  %s  %s\n", l.Result, l.Seconds, l.Name, l.Why)
 		}
 	}
 	report, err := verify.Run(access.Operator(ctx), cfg, site, opts)
-	if report != nil && asJSON {
+	if report != nil && op.asJSON {
 		if err := c.printJSON(report); err != nil {
 			return err
 		}
+	}
+	var audited error
+	if report != nil {
+		audited = c.audit(context.WithoutCancel(ctx), cfg, schemas.AuditEntry{
+			Actor: op.who(), Action: "verify", Organization: opts.Organization, Selector: report.OrderID, Reason: op.reason, Counts: report.Counts(),
+		})
 	}
 	switch {
 	case errors.Is(err, verify.ErrLive), errors.Is(err, verify.ErrNoCanary):
@@ -110,8 +118,10 @@ func (c *cli) verify(ctx context.Context, cfg *config.Config, opts verify.Option
 			}
 		}
 		return failed("%s: %s", last.Name, last.Why)
+	case audited != nil:
+		return audited
 	}
-	if !asJSON {
+	if !op.asJSON {
 		fmt.Fprintf(c.stdout, "verified: order %s went the whole way in %s\n", report.OrderID, opts.Organization)
 	}
 	return nil
