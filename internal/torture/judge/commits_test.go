@@ -60,7 +60,9 @@ func TestCommitsThatLie(t *testing.T) {
 	begin := time.Date(2026, 3, 9, 13, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
 	p := Partition{"orders", 0}
-	commit := func(seconds int, position int64, metadata string) Commit { return Commit{p, position, metadata, at(seconds)} }
+	commit := func(seconds int, position int64, metadata string) Commit {
+		return Commit{p, position, metadata, at(seconds)}
+	}
 	tests := []struct {
 		name    string
 		commits []Commit
