@@ -57,8 +57,9 @@ func FuzzAnswer(f *testing.F) {
 		}
 		defer c.Close()
 		inv, err := c.CreateInvoice(context.Background(), &InvoiceRequest{CustomerID: "1"})
-		for range c.ListInvoices(context.Background(), &ListOptions{}) {
-			break // some say for ever that there is more
+		for _, listed := range c.ListInvoices(context.Background(), &ListOptions{}) {
+			_ = listed // may be either
+			break      // some say for ever that there is more
 		}
 		if err == nil {
 			if inv.InvoiceID == "" || status < 200 || status > 299 {

@@ -3,10 +3,11 @@ package simulator
 import (
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/booksync/booksync/internal/expiry"
 )
 
 // StartKafka runs a Kafka broker in this process, for demo and tests: a fake, in memory, one node. The topics are
@@ -29,43 +30,15 @@ func StartKafka(topics ...string) (addr string, stop func(), err error) {
 
 const embeddedPartitions = 3
 
-// redisTick is how often keys of the embedded Redis are looked at for expiry.
-const redisTick = 20 * time.Millisecond
-
 // StartRedis runs a Redis server in this process, for demo and tests. stop ends it.
 func StartRedis() (addr string, stop func(), err error) {
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {
 		return "", nil, fmt.Errorf("starting the embedded Redis: %w", err)
 	}
-	still := ExpireKeys(m)
+	still := expiry.Run(m)
 	return m.Addr(), sync.OnceFunc(func() {
 		still()
 		m.Close()
 	}), nil
-}
-
-// ExpireKeys moves the clock of m, which never expires a key by itself, with the real one, until stop. (Its own ClockTTL looks at every key
-// with every command of a script: half of what a script costs.)
-func ExpireKeys(m *miniredis.Miniredis) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(redisTick)
-		defer ticker.Stop()
-		last := time.Now()
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-ticker.C:
-				m.FastForward(now.Sub(last))
-				last = now
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
 }

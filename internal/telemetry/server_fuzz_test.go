@@ -37,7 +37,7 @@ func FuzzHTTP(f *testing.F) {
 		handler.ServeHTTP(rec, req)
 		switch rec.Code {
 		case http.StatusOK, http.StatusServiceUnavailable:
-			if method != http.MethodGet && method != http.MethodHead {
+			if req.Method != http.MethodGet && req.Method != http.MethodHead {
 				t.Fatalf("%s %q is answered: %d", method, target, rec.Code)
 			}
 		case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusPermanentRedirect, http.StatusBadRequest, http.StatusUnsupportedMediaType:

@@ -13,7 +13,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"github.com/booksync/booksync/internal/simulator"
+	"github.com/booksync/booksync/internal/expiry"
 )
 
 // Redis returns the address of the real Redis that BOOKSYNC_TEST_REDIS names, or of a fresh miniredis that ends with the
@@ -34,7 +34,7 @@ func mini(t testing.TB) *miniredis.Miniredis {
 	if err := m.Start(); err != nil {
 		t.Fatalf("starting miniredis: %v", err)
 	}
-	stop := simulator.ExpireKeys(m)
+	stop := expiry.Run(m)
 	t.Cleanup(func() {
 		stop()
 		m.Close()

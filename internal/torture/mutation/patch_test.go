@@ -15,6 +15,7 @@ const root = "../../.."
 // mutation is one mistake.
 type mutation struct {
 	name    string
+	path    string
 	mistake string // a sentence
 	seed    string // that catches it
 	breaks  string // the promise that the seed finds broken
@@ -29,11 +30,17 @@ type filePatch struct {
 
 type hunk struct{ old, new string }
 
-// read reads every patch of testdata, in the order of their names.
-func read(t testing.TB) []*mutation {
+// The patches: those that a seed is known to catch, and those that none was seen to catch yet.
+const (
+	caught   = "testdata/*.patch"
+	uncaught = "testdata/uncaught/*.patch"
+)
+
+// read reads patches, in the order of their names.
+func read(t testing.TB, pattern string) []*mutation {
 	t.Helper()
-	paths, err := filepath.Glob("testdata/*.patch")
-	if err != nil || len(paths) == 0 {
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 && pattern == caught {
 		t.Fatalf("no patches: %v", err)
 	}
 	slices.Sort(paths)
@@ -47,6 +54,7 @@ func read(t testing.TB) []*mutation {
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
+		m.path = path
 		all = append(all, m)
 	}
 	return all

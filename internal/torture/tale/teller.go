@@ -318,6 +318,10 @@ func (t *teller) drawn(st *Story, o *schemas.Order, payment *schemas.Payment, mo
 // giveBack sends a refund, and again in the ways that producers do.
 func (t *teller) giveBack(st *Story, r *schemas.Refund, at time.Duration, after ...*Emission) {
 	e := t.emit(st, &Emission{Refund: r, After: after}, at, Posted)
+	// A refund without a credit note of its own is only an entry, and no entry tells a refund from its repetition.
+	if own := len(after) == 0 && !(r.CreditTotal.Valid && r.CreditTotal.Decimal.IsZero()); t.forgetful && !own {
+		return
+	}
 	t.repeated(st, e, func() *Emission {
 		c := *r
 		c.Event = t.event(r.OccurredAt)

@@ -230,7 +230,7 @@ func (c *cli) audit(ctx context.Context, cfg *config.Config, e schemas.AuditEntr
 		return audit.New(codec, cfg.Topics.Audit, telemetry.Version()).Write(ctx, client, e)
 	}()
 	if err != nil {
-		return unavailable(fmt.Errorf("the %s is done, but %s lacks its entry: %w", e.Action, cfg.Topics.Audit, err))
+		return unavailable(fmt.Errorf("%s: it stands, but %s lacks its entry: %w", e.Action, cfg.Topics.Audit, err))
 	}
 	return nil
 }

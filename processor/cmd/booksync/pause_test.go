@@ -168,7 +168,7 @@ func TestAPauseStandsAlthoughTheAuditTopicIsAway(t *testing.T) {
 	t.Parallel()
 	s := startServices(t, false)
 	r := s.run(t, "", "pause", "--all", "--reason", "Kafka is down, too", "--set", "kafka.brokers=127.0.0.1:1")
-	if r.code != 3 || !strings.Contains(r.stdout, "paused   everything") || !strings.Contains(r.stderr, "the pause is done, but books.audit lacks its entry") {
+	if r.code != 3 || !strings.Contains(r.stdout, "paused   everything") || !strings.Contains(r.stderr, "pause: it stands, but books.audit lacks its entry") {
 		t.Errorf("%+v", r)
 	}
 	if r := s.run(t, "", "pause", "--all", "--reason", "x", "--set", "redis.addresses=127.0.0.1:1"); r.code != 3 {

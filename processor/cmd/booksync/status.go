@@ -200,7 +200,7 @@ func parkedFor(reason string) string {
 	words := map[string]string{
 		"busy": "another record of the same order", "dependency": "their order or payment", "in_doubt": "an answer that was lost",
 		"back_off": "another try after a failure", "paused": "the end of a pause, by operators or of the organisation's calls", "off": "their workflow, which is off",
-		"unusable": "their organisation to be usable: /readyz says what is wrong with it",
+		"unusable":    "their organisation to be usable: /readyz says what is wrong with it",
 		"day_reserve": "tomorrow's calls: the rest of today's is for payments and refunds", "circuit": "Zoho Books, which is down",
 		"redis": "Redis", "unreadable": "a version that can read its claim", "registry": "the schema registry", "redis_epoch": "Redis's memory to be looked through",
 	}
