@@ -94,6 +94,16 @@ func (c *Collector) Settled(at tale.Place) bool {
 	return len(c.outcomes[at]) > 0
 }
 
+// Outcome is a record's first one, and whether it was seen.
+func (c *Collector) Outcome(at tale.Place) (Outcome, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if outs := c.outcomes[at]; len(outs) > 0 {
+		return outs[0], true
+	}
+	return Outcome{}, false
+}
+
 // Look takes note of what the group has committed now. It reads what is committed, not what a transaction under way may commit.
 func (c *Collector) Look(ctx context.Context) error {
 	got, err := c.admin.FetchOffsets(ctx, c.Group)

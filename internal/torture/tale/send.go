@@ -54,8 +54,12 @@ func (s *Sender) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for len(left) > 0 {
 		rest := left[:0]
-		for _, e := range left {
-			if !s.due(e) {
+		for i, e := range left {
+			if !s.come(e) { // nor has that of any after it
+				rest = append(rest, left[i:]...)
+				break
+			}
+			if !s.ready(e) {
 				rest = append(rest, e)
 				continue
 			}
@@ -95,14 +99,17 @@ func (s *Sender) Done() bool {
 	return true
 }
 
-func (s *Sender) due(e *Emission) bool {
+// come says whether a record's time has come.
+func (s *Sender) come(e *Emission) bool {
 	at := e.At
 	if s.Hurry > 0 {
 		at = time.Duration(float64(at) / s.Hurry)
 	}
-	if time.Since(s.Begin) < at {
-		return false
-	}
+	return time.Since(s.Begin) >= at
+}
+
+// ready says whether everything that a record waits for is settled.
+func (s *Sender) ready(e *Emission) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, b := range e.After {

@@ -50,17 +50,22 @@ const (
 func Tell(seed int64, o Options) *Tale {
 	org := Company()
 	t := &teller{forgetful: o.Forgetful, begin: o.Begin, r: rand.New(rand.NewPCG(uint64(seed), 0x7461_6c65)), org: org}
-	for _, tax := range org.Taxes {
-		if tax.Name != simulator.TaxExempt {
-			t.taxes = append(t.taxes, tax)
-		}
-	}
+	t.setTaxes()
 	for i := range o.Orders {
 		t.at += time.Duration(t.r.IntN(20_000)) * time.Millisecond
 		t.story(i)
 	}
 	t.further(seed, o.Orders)
 	return &t.Tale
+}
+
+// setTaxes makes the company's taxes those that lines have.
+func (t *teller) setTaxes() {
+	for _, tax := range t.org.Taxes {
+		if tax.Name != simulator.TaxExempt {
+			t.taxes = append(t.taxes, tax)
+		}
+	}
 }
 
 func (t *teller) percent(share int) bool { return t.r.IntN(100) < share }

@@ -81,6 +81,55 @@ Exit code 1 if a seed fails.`,
 	f.StringVar(&dir, "log", "", "write the whole history of each failed seed to this `directory`")
 	f.BoolVar(&o.Verbose, "debug", false, "have the service's debug log in the history")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object per line: each seed, at last their sum")
+	cmd.AddCommand(c.tortureDayCommand())
+	return cmd
+}
+
+func (c *cli) tortureDayCommand() *cobra.Command {
+	var orders, quotas []int
+	var seed int64
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "day",
+		Short: "Play a seller's day at several quotas, in simulated time",
+		Long: `Plays one day of a shop, from midnight to midnight, for each number of orders and each daily quota: orders with
+their payments, 30 % of them from new customers, and refunds for 5 %. Prints a table of what is settled by when, and
+of what the day's reserve did for payments and refunds once orders had to wait.`,
+		Example: `  booksync torture day --orders 500 --quotas 1000,2000`,
+		Args:    args(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var days []*torture.Day
+			for _, n := range orders {
+				for _, quota := range quotas {
+					if n < 1 || quota < 1 {
+						return usage(cmd, "--orders and --quotas: want positive numbers")
+					}
+					day, err := torture.RunDay(cmd.Context(), torture.DayOptions{Orders: n, Quota: quota, Seed: seed})
+					switch {
+					case err != nil:
+						return fmt.Errorf("playing a day: %w", err)
+					case day == nil:
+						return errInterrupted
+					}
+					_, _ = fmt.Fprintf(c.stderr, "%d orders at %d calls a day: %.0f s\n", n, quota, day.Seconds)
+					if days = append(days, day); asJSON {
+						if err := json.NewEncoder(c.stdout).Encode(day); err != nil {
+							return fmt.Errorf("printing the day: %w", err)
+						}
+					}
+				}
+			}
+			if asJSON {
+				return nil
+			}
+			return torture.PrintDays(c.stdout, days)
+		},
+	}
+	f := cmd.Flags()
+	f.IntSliceVar(&orders, "orders", []int{500, 5000}, "orders of a day: `numbers`")
+	f.IntSliceVar(&quotas, "quotas", []int{1000, 2000, 2500, 5000, 10000}, "calls a day: `numbers`")
+	f.Int64Var(&seed, "seed", 1, "seed of everything that is random")
+	f.BoolVar(&asJSON, "json", false, "print one JSON object per line and day")
 	return cmd
 }
 
