@@ -30,6 +30,7 @@ type Tale struct {
 	Emissions []*Emission
 	Stories   []*Story
 	Victims   []*Story // of the stories: those with Victim
+	Forgetful bool     // Options.Forgetful
 }
 
 // Emission is one record that a producer sends: an event or junk, when, and what may become of it.

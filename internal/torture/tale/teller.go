@@ -56,6 +56,7 @@ func Tell(seed int64, o Options) *Tale {
 		t.story(i)
 	}
 	t.further(seed, o.Orders)
+	t.Tale.Forgetful = o.Forgetful
 	return &t.Tale
 }
 
