@@ -31,6 +31,7 @@ type Status struct {
 type PartitionStatus struct {
 	Topic           string
 	Partition       int32
+	Started         bool  // its commit was read and it is fetched; before, it is only assigned
 	Position        int64 // to be committed next; -1 if unknown
 	Committed       int64 // last committed by this process; -1 if none
 	Highest         int64 // highest delivered offset
@@ -142,7 +143,7 @@ func (l *life) snapshot(now time.Time, force bool) {
 	l.mu.Lock()
 	for _, p := range l.parts {
 		ps := PartitionStatus{
-			Topic: p.topic, Partition: p.partition, Position: -1, Committed: p.committed, Highest: p.tracker.highest, Open: p.tracker.open(),
+			Topic: p.topic, Partition: p.partition, Started: p.started, Position: -1, Committed: p.committed, Highest: p.tracker.highest, Open: p.tracker.open(),
 			Parked: p.parked, Backlog: len(p.backlog), Paused: p.paused, Alarm: p.alarm, OldestUnsettled: p.tracker.oldest(),
 		}
 		if p.tracker.known {

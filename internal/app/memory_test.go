@@ -77,7 +77,16 @@ func forgotten(t *testing.T, events func(w *world) []any, opts ...option) *world
 	// Records that are there when the partitions are assigned may be what was lost; these tests are about new ones.
 	until(w, "all partitions to be assigned", func() bool {
 		e := r.engine.Load()
-		return e != nil && len(e.Status().Partitions) == 6 && e.Ready() == nil
+		if e == nil || e.Ready() != nil {
+			return false
+		}
+		started := 0
+		for _, p := range e.Status().Partitions {
+			if p.Started {
+				started++
+			}
+		}
+		return started == 6
 	})
 	return w
 }
