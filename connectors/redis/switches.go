@@ -52,7 +52,7 @@ const versionField = "version"
 
 // Switches is what operators have paused, for all replicas of one consumer group. It is safe for concurrent use; every method is one round trip.
 type Switches struct {
-	// Every is how often a Watch reads although nothing told of a change. Default 200 ms.
+	// Every is how often a Watch reads although nothing told of a change. Zero: 200 ms.
 	Every time.Duration
 
 	c       *Client
@@ -63,7 +63,7 @@ type Switches struct {
 // NewSwitches gives the switches of a consumer group.
 func NewSwitches(c *Client, group string) *Switches {
 	key := "booksync:switches:" + group
-	return &Switches{Every: switchesEvery, c: c, key: key, channel: key + ":changed"}
+	return &Switches{c: c, key: key, channel: key + ":changed"}
 }
 
 // Set sets a switch and answers it as it's kept: setting it again keeps its time and replaces actor and reason.

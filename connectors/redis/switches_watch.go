@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -75,7 +76,7 @@ func (w *SwitchWatch) Stop() { w.stop() }
 
 // run reads when told and now and then.
 func (w *SwitchWatch) run(ctx context.Context, told <-chan struct{}) {
-	tick := time.NewTicker(w.s.Every)
+	tick := time.NewTicker(cmp.Or(w.s.Every, switchesEvery))
 	defer tick.Stop()
 	away := false
 	for {
