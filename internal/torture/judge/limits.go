@@ -20,11 +20,14 @@ func (c *checker) limits() {
 		}
 	}
 	if c.Limits.PerDay > 0 {
-		days := map[string]int{}
+		days, most := map[string]int{}, c.Limits.PerDay
+		if c.Tale.Forgetful { // what is left of the day is known again with the first answer; until then as many leave as may be in flight
+			most += c.Limits.InFlight
+		}
 		for _, at := range calls {
 			day := at.In(c.zone).Format(time.DateOnly)
-			if days[day]++; days[day] == c.Limits.PerDay+1 {
-				c.Problem(limits, "more than %d calls left on %s", c.Limits.PerDay, day)
+			if days[day]++; days[day] == most+1 {
+				c.Problem(limits, "more than %d calls left on %s", most, day)
 			}
 		}
 	}
