@@ -36,6 +36,9 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		}
 		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
 		a.prog.Credit, a.answered = cr, true
+		if plan.Apply.IsPositive() && note.CreditsUsed.GreaterThanOrEqual(plan.Apply) { // found, and applied by whoever created it
+			a.prog.Done = append(a.prog.Done, stepApply)
+		}
 		a.document(a.creditDocument(note))
 		a.moved(plan.TrueDate, note.Date)
 		if diff := note.Total.Sub(plan.Total); !diff.IsZero() {
@@ -130,7 +133,8 @@ func (a *attempt) once(step string, fenced bool, intents map[string]*OrderState,
 	default:
 		if err := a.write(step, intents, write); err != nil {
 			end := a.failed(step, err)
-			if end.reject != nil && slices.Contains(a.prog.Doubted, step) { // perhaps because an earlier write has landed late
+			// Perhaps because an earlier write has landed late, or was made and Redis lost that.
+			if end.reject != nil && (slices.Contains(a.prog.Doubted, step) || a.epoch.Loss) {
 				return a.refusedFor(step, end.reject)
 			}
 			return end

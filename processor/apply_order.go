@@ -23,6 +23,15 @@ func (a *attempt) applyOrder() *ending {
 			return end.or(v.rejection())
 		}
 	}
+	if st := a.states[a.orderID]; st.Invoice == nil && a.prog.Correction != nil { // of an invoice that Redis does not know
+		found, err := a.findOrder(a.orderID)
+		if err != nil {
+			return a.failed("looking for the order", err)
+		}
+		if found != nil {
+			a.states[a.orderID], a.rebuilt = found, true
+		}
+	}
 	if st := a.states[a.orderID]; st.Invoice != nil {
 		return a.applyUpdate(st)
 	}
@@ -33,7 +42,7 @@ func (a *attempt) applyOrder() *ending {
 	if rej != nil {
 		return &ending{reject: rej}
 	}
-	st := &OrderState{Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID,
+	st := &OrderState{Reference: plan.Request.Reference, Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID,
 		Payments: a.states[a.orderID].Payments} // advances
 	if plan.Skip {
 		a.result.remark = "zero total: no invoice by policy"

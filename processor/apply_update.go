@@ -22,7 +22,7 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 	}
 	a.states[a.orderID], st = full, full
 	if st.Revision > a.revision { // as the books say
-		return &ending{duplicate: duplicateStale}
+		return a.overtaken(st)
 	}
 	if rej := changeable(o, st); rej != nil {
 		return &ending{reject: rej}
@@ -32,12 +32,20 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 			return end
 		}
 		st = a.result.orders[a.orderID]
-		a.states[a.orderID], a.base = st, st
+		a.states[a.orderID], a.base = st, a.epochal(st)
 		a.prog, a.inDoubt, a.w.invoice = progress{}, doubt{}, nil
 		a.result = result{documents: a.result.documents}
 	}
 	plan := a.prog.Correction
 	if plan == nil {
+		was, written := st.beforeRevision(a.orderID, a.revision)
+		if written.any() && !a.inDoubt.unknown { // each step looks before it writes
+			a.inDoubt = doubt{unknown: true, since: a.epoch.Since}
+		}
+		if was.Derived { // Redis has no state that the steps could be gone on from
+			a.base = a.epochal(was)
+		}
+		a.states[a.orderID], st = was, was
 		target, rej := a.planInvoice(org)
 		if rej != nil {
 			return &ending{reject: rej}
@@ -51,7 +59,7 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 		if rej != nil {
 			return &ending{reject: rej}
 		}
-		if plan, rej = planCorrection(s, target, st, a.originField()); rej != nil {
+		if plan, rej = planCorrection(s, target, st, written, a.originField()); rej != nil {
 			return &ending{reject: rej}
 		}
 		if !plan.nothing() {
@@ -130,7 +138,7 @@ func (a *attempt) updateDraft(target *invoicePlan, st *OrderState) (updated bool
 	}
 	a.moved(target.TrueDate, now.Date)
 	changed := *st
-	changed.Invoice, changed.Ordered = target.posted(now), nil
+	changed.Invoice, changed.Ordered, changed.Derived = target.posted(now), nil, false
 	changed.ExchangeRate = a.order.ExchangeRate
 	a.compared(target.Total, now.Total.Decimal, target.Difference)
 	a.document(a.invoiceDocument(now))
@@ -183,14 +191,15 @@ func asWritten(now *zohobooks.Invoice, was *InvoiceState) bool {
 
 // correct writes what the plan says: the further invoice, the credit note, and what of it is applied.
 func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
-	posted, difference := st.ordered().Total.Sub(plan.Matched), decimal.Zero
+	posted, difference := plan.Total, decimal.Zero
 	if plan.Invoice != nil {
 		inv, end := a.furtherInvoice(plan, st)
 		if end != nil {
 			return end
 		}
 		st = st.withInvoice(inv)
-		posted, difference = posted.Add(inv.Total), plan.Invoice.Difference
+		posted = posted.Add(inv.Total).Sub(plan.Invoice.Total.Sub(plan.Invoice.RoundOff))
+		difference = plan.Invoice.Difference
 		a.moved(plan.Invoice.TrueDate, inv.Date)
 	}
 	if c := plan.Credit; c != nil {
@@ -203,10 +212,10 @@ func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
 			return end
 		}
 		st = st.withCredit(*cr)
-		posted = posted.Sub(cr.Total)
+		posted = posted.Sub(cr.Total).Add(c.Total)
 	}
 	done := *st
-	done.Matched, done.Ordered, done.Partial = st.Matched.Add(plan.Matched), plan.Ordered, false
+	done.Matched, done.Ordered, done.Partial, done.Derived = st.Matched.Add(plan.Matched), plan.Ordered, false, false
 	switch {
 	case plan.nothing() && plan.Matched.Sign() > 0:
 		a.result.remark = fmt.Sprintf("refunds have credited the %s that revision %d takes off", plan.Matched, a.revision)
@@ -247,7 +256,7 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 		inv, end = keyedCreate(a, stepInvoice, intents,
 			func() (*zohobooks.Invoice, error) { return a.findInvoice(plan.InvoiceKey) },
 			func(inv *zohobooks.Invoice) *ending {
-				return a.adoptable(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin), a.invoiceDocument(inv))
+				return a.continued(a.adoptable(fieldOf(inv, a.tenant.org().Fields.Invoice.Origin), a.invoiceDocument(inv)))
 			},
 			func(ctx context.Context) (*zohobooks.Invoice, error) {
 				return a.tenant.books.CreateInvoice(ctx, plan.Invoice.Request)
@@ -256,6 +265,9 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 			return nil, end
 		}
 		a.w.invoice = inv
+	}
+	if a.prog.Found != nil && !a.inDoubt.unknown {
+		a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}
 	}
 	if end := a.mismatched(inv, plan.Invoice); end != nil {
 		return nil, end
@@ -280,6 +292,7 @@ func (a *attempt) corrected() *OrderState {
 		return nil
 	}
 	st := *a.states[a.orderID]
+	st.Derived = false
 	if a.prog.Further != nil {
 		st = *st.withInvoice(a.prog.Further)
 		st.Ordered = plan.Raised
@@ -293,4 +306,51 @@ func (a *attempt) corrected() *OrderState {
 		st.Ordered, st.Matched = plan.Ordered, st.Matched.Add(plan.Matched)
 	}
 	return &st
+}
+
+// overtaken is the ending of a revision behind which the books have a later one: stale, unless what the books have of it is
+// this very record's, whose outcome was lost with Redis' memory.
+func (a *attempt) overtaken(st *OrderState) *ending {
+	stale := &ending{duplicate: duplicateStale}
+	_, written := st.beforeRevision(a.orderID, a.revision)
+	if !a.forgotten() || !written.any() {
+		return stale
+	}
+	fields, total, ours := a.tenant.org().Fields, a.order.Totals.Gross, false
+	if w := written.Invoice; w != nil {
+		inv, end := a.readInvoice(w.ID)
+		if end != nil {
+			return end
+		}
+		if ours = a.isOurs(fieldOf(inv, fields.Invoice.Origin)); ours {
+			a.document(a.invoiceDocument(inv))
+		}
+	}
+	if w := written.Credit; w != nil {
+		var note *zohobooks.CreditNote
+		if err := a.read(func(ctx context.Context) (err error) {
+			note, err = a.tenant.books.GetCreditNote(ctx, w.DocumentID)
+			return err
+		}); err != nil {
+			return a.failed("reading the credit note", err)
+		}
+		if a.isOurs(fieldOf(note, fields.CreditNote.Origin)) {
+			ours = true
+			a.document(a.creditDocument(note))
+		}
+	}
+	if !ours {
+		return stale
+	}
+	a.result.orders = map[string]*OrderState{a.orderID: st}
+	a.compared(total, total, decimal.Zero)
+	a.afterCredit(st)
+	return &ending{posted: true}
+}
+
+// epochal is a copy of a state that is as the books are under the present epoch of Redis.
+func (a *attempt) epochal(st *OrderState) *OrderState {
+	c := *st
+	c.Epoch = a.epoch.ID
+	return &c
 }

@@ -181,15 +181,26 @@ func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error)
 			c.Credits = append(c.Credits, cr)
 		}
 	}
-	c.Ordered = c.reordered()
+	if !st.sameRevisions(&c) { // else the state knows more than the documents tell
+		c.Ordered, c.Matched, c.Derived = c.reordered(), decimal.Zero, true
+	}
 	return &c, nil
 }
 
 // listFurther finds the invoices of later revisions: they have the first one's reference.
 func (a *attempt) listFurther(orderID string, c *OrderState) error {
 	fields := a.tenant.org().Fields.Invoice
-	if c.Reference == "" {
-		return nil
+	if c.Reference == "" { // the state was not rebuilt from the invoice
+		var inv *zohobooks.Invoice
+		if err := a.read(func(ctx context.Context) (err error) {
+			inv, err = a.tenant.books.GetInvoice(ctx, c.Invoice.ID)
+			return err
+		}); err != nil {
+			return err
+		}
+		if c.Reference = inv.Reference; c.Reference == "" {
+			return nil
+		}
 	}
 	var rows []zohobooks.Invoice
 	if err := a.read(func(ctx context.Context) (err error) {

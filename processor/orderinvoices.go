@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -186,14 +187,14 @@ func (s *OrderState) hasInvoice(id string) bool {
 // reordered is the order as its documents make it, where Redis forgot the last revision: the lines of all invoices, less what
 // corrections took off. Nil where the first invoice is all there is.
 func (s *OrderState) reordered() *OrderedState {
-	of := make(map[string]int) // an invoice line's place
+	of := make(map[string]int) // an invoice line's place, by its id
 	o := &OrderedState{Total: s.Invoiced()}
 	for _, inv := range s.living() {
 		o.Adjustment = o.Adjustment.Add(inv.Adjustment)
 		for i := range inv.Lines {
 			l := inv.Lines[i]
 			j := slices.IndexFunc(o.Lines, func(have InvoiceLine) bool {
-				return l.Mark != "" && have.Mark == l.Mark && have.bookedAs(&l)
+				return l.same(&have) && have.bookedAs(&l)
 			})
 			if j < 0 {
 				j = len(o.Lines)
@@ -226,4 +227,91 @@ func (s *OrderState) reordered() *OrderedState {
 		return nil
 	}
 	return o
+}
+
+// same says whether two lines are of the same line of the order, as far as their ids or the marks of them tell.
+func (l *InvoiceLine) same(o *InvoiceLine) bool {
+	switch {
+	case l.Mark == "" && o.Mark == "":
+		return l.LineID == o.LineID
+	case l.Mark == "":
+		return o.is(l.LineID)
+	case o.Mark == "":
+		return l.is(o.LineID)
+	}
+	return l.Mark == o.Mark
+}
+
+// ofRevision is what the books have of one revision; the fields are nil where they have nothing.
+type ofRevision struct {
+	Invoice *InvoiceState
+	Credit  *CreditState
+}
+
+func (w ofRevision) any() bool { return w.Invoice != nil || w.Credit != nil }
+
+// beforeRevision is the state without the documents of this revision, and these documents, where the state was derived from
+// the books: what a plan of that very revision starts from.
+func (s *OrderState) beforeRevision(orderID string, revision int64) (*OrderState, ofRevision) {
+	var written ofRevision
+	if !s.Derived {
+		return s, written
+	}
+	c := *s
+	c.Further, c.Credits = nil, nil
+	for _, inv := range s.Further {
+		if inv.Key == furtherKey(orderID, revision) {
+			written.Invoice = inv
+			continue
+		}
+		c.Further = append(c.Further, inv)
+	}
+	for i := range s.Credits {
+		if s.Credits[i].Key == correctionKey(orderID, revision) {
+			written.Credit = &s.Credits[i]
+			continue
+		}
+		c.Credits = append(c.Credits, s.Credits[i])
+	}
+	if !written.any() {
+		return s, written
+	}
+	c.Ordered = c.reordered()
+	return &c, written
+}
+
+// furtherKey is the key of the invoice of what a revision adds.
+func furtherKey(orderID string, revision int64) string {
+	return fmt.Sprintf("%s:%d", ClaimRef{RoleOrder, orderID}.key(), revision)
+}
+
+// correctionKey is the key of the credit note of what a revision takes off.
+func correctionKey(orderID string, revision int64) string {
+	return fmt.Sprintf("%s%s:%d", correctionKeyPrefix, orderID, revision)
+}
+
+// invoiceRevision is the revision of the order's first invoice, of a state that was rebuilt from it. Of later revisions that the
+// books have documents of it isn't known whether all was written: their own records find out.
+func (s *OrderState) invoiceRevision() int64 {
+	o, _ := parseOrigin(s.Origin)
+	return o.Revision
+}
+
+// sameRevisions says whether both states have the same documents of later revisions.
+func (s *OrderState) sameRevisions(o *OrderState) bool {
+	return slices.Equal(s.revisionKeys(), o.revisionKeys())
+}
+
+func (s *OrderState) revisionKeys() []string {
+	var keys []string
+	for _, inv := range s.Further {
+		keys = append(keys, inv.Key)
+	}
+	for i := range s.Credits {
+		if strings.HasPrefix(s.Credits[i].Key, correctionKeyPrefix) {
+			keys = append(keys, s.Credits[i].Key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -32,6 +32,8 @@ type OrderState struct {
 	Credits  []CreditState   `json:"credits,omitempty"`
 	// Ordered is the order as its last revision has it; nil where the invoice is all there was.
 	Ordered *OrderedState `json:"ordered,omitempty"`
+	// Derived: Ordered is what the documents in the books make, and of the last revision perhaps not all was written.
+	Derived bool `json:"derived,omitempty"`
 	// Matched is what later revisions took off the order after refunds had credited it: no credit note of a revision
 	// repeats it.
 	Matched decimal.Decimal `json:"matched,omitzero"`

@@ -46,23 +46,24 @@ type correction struct {
 	target  *invoicePlan
 	st      *OrderState
 	before  *OrderedState
+	written ofRevision // what the books have of this revision
 	origin  string
 	up      []InvoiceLine        // what came on
 	upItems []zohobooks.LineItem // the same, as requested
 	down    []schemas.RefundLine // what went off
 }
 
-// planCorrection plans what a revision of an issued order changes. target is its invoice as if it were new, origin the text of
-// the origin field.
-func planCorrection(s *sheet, target *invoicePlan, st *OrderState, origin string) (*correctionPlan, *Rejection) {
+// planCorrection plans what a revision of an issued order changes. target is its invoice as if it were new, written what the
+// books have of the revision already and the state has not, origin the text of the origin field.
+func planCorrection(s *sheet, target *invoicePlan, st *OrderState, written ofRevision, origin string) (*correctionPlan, *Rejection) {
 	if target.Returned != nil || st.tookBack() {
 		return nil, reject(classUnsupported, "revision %d changes order %s, which takes something back itself by a credit note beside its invoice: correct "+
 			"it by hand, or send a new order", s.order.Revision, s.order.OrderID)
 	}
-	c := &correction{sheet: s, target: target, st: st, before: st.ordered(), origin: origin}
+	c := &correction{sheet: s, target: target, st: st, before: st.ordered(), written: written, origin: origin}
 	c.compare()
 	plan := &correctionPlan{
-		Total: target.Total, InvoiceKey: fmt.Sprintf("order:%s:%d", s.order.OrderID, s.order.Revision),
+		Total: target.Total, InvoiceKey: furtherKey(s.order.OrderID, s.order.Revision),
 		Ordered: &OrderedState{Total: target.Total, Adjustment: target.Request.Adjustment.Decimal, Lines: target.Lines},
 	}
 	more := target.Total.Sub(c.before.Total)
@@ -199,6 +200,9 @@ func (c *correction) raise(plan *correctionPlan, came zohoSums, total decimal.De
 func (c *correction) lower(plan *correctionPlan, went decimal.Decimal) *Rejection {
 	o, st := c.order, c.st
 	plan.Matched = decimal.Min(went, decimal.Max(st.creditedByRefunds().Sub(st.Matched), decimal.Zero))
+	if note := c.written.Credit; note != nil { // refunds that came later credited nothing of it
+		plan.Matched = decimal.Max(went.Sub(note.Total), decimal.Zero)
+	}
 	wanted := went.Sub(plan.Matched)
 	if wanted.Sign() == 0 {
 		return nil
@@ -208,7 +212,7 @@ func (c *correction) lower(plan *correctionPlan, went decimal.Decimal) *Rejectio
 			amountText(wanted, c.currency), amountText(left, c.currency))
 	}
 	day, trueDate := c.org.posting(o.OccurredAt)
-	key := fmt.Sprintf("%s%s:%d", correctionKeyPrefix, o.OrderID, o.Revision)
+	key := correctionKey(o.OrderID, o.Revision)
 	co := creditOrder{
 		key: key, reference: reference(key), day: day, trueDate: trueDate, notes: fmt.Sprintf("Order changed (revision %d)", o.Revision),
 		origin: c.origin, wanted: wanted, refundLines: c.wanting(plan.Matched, wanted), location: o.Location,
@@ -221,11 +225,18 @@ func (c *correction) lower(plan *correctionPlan, went decimal.Decimal) *Rejectio
 	if r != nil {
 		return r
 	}
+	if have := c.written.Credit; have != nil {
+		note.Lines = have.Lines
+	}
 	after := st
 	if plan.Invoice != nil {
 		after = st.withInvoice(&InvoiceState{ID: thisInvoice, Key: plan.InvoiceKey, Total: plan.Invoice.Total})
 	}
-	note.applied(after, wanted)
+	most := wanted
+	if have := c.written.Credit; have != nil {
+		most = decimal.Min(most, have.Total.Sub(have.Refunded))
+	}
+	note.applied(after, most)
 	plan.Credit = note
 	return nil
 }

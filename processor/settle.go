@@ -179,7 +179,7 @@ func (a *attempt) orderUpdates() map[string]OrderUpdate {
 			u.Revision, u.Done = a.revision, true
 		}
 		if a.w.adopted[id] != nil {
-			u.Revision, u.Done = st.Revision, true
+			u.Revision, u.Done = a.w.adopted[id].invoiceRevision(), true
 		}
 		updates[id] = u
 	}
