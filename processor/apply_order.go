@@ -113,8 +113,8 @@ func (p *invoicePlan) posted(inv *zohobooks.Invoice) *InvoiceState {
 // mark-sent call failed puts nothing in doubt. It's nil without an ending where the books have an earlier revision's: then
 // the order's state is rebuilt.
 func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
-	if a.w.invoice != nil {
-		return a.w.invoice, nil
+	if inv := a.w.made(a.ref.key()); inv != nil {
+		return inv, nil
 	}
 	older := false
 	inv, end := keyedCreate(a, stepInvoice, nil,
@@ -148,7 +148,7 @@ func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 	if older {
 		return nil, end
 	}
-	a.w.invoice = inv
+	a.w.invoice, a.w.invoiceKey = inv, a.ref.key()
 	return inv, end
 }
 

@@ -10,8 +10,8 @@ func (a *attempt) takesBack() bool { return a.sheet != nil && a.sheet.takesBack(
 // invoiceBefore finds the invoice of an order whose credit note was begun by an earlier attempt: the invoice is there, and
 // writing it again would hide which step is in doubt. Nil where there's none to find.
 func (a *attempt) invoiceBefore(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
-	if plan.Returned == nil || a.w.invoice != nil {
-		return a.w.invoice, nil
+	if made := a.w.made(a.ref.key()); plan.Returned == nil || made != nil {
+		return made, nil
 	}
 	if a.prog.Credit == nil && a.inDoubt.step != stepCredit && a.inDoubt.step != stepApply {
 		return nil, nil
@@ -20,7 +20,7 @@ func (a *attempt) invoiceBefore(plan *invoicePlan) (*zohobooks.Invoice, *ending)
 	if err != nil {
 		return nil, a.failed("looking for the invoice", err)
 	}
-	a.w.invoice = inv
+	a.w.invoice, a.w.invoiceKey = inv, a.ref.key()
 	return inv, nil
 }
 

@@ -245,7 +245,7 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 	if a.prog.Further != nil {
 		return a.prog.Further, nil
 	}
-	inv := a.w.invoice
+	inv := a.w.made(plan.InvoiceKey)
 	if inv == nil {
 		plan.Invoice.Request.CustomerID = st.ContactID
 		var intents map[string]*OrderState
@@ -264,7 +264,7 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 		if end != nil {
 			return nil, end
 		}
-		a.w.invoice = inv
+		a.w.invoice, a.w.invoiceKey = inv, plan.InvoiceKey
 	}
 	if a.prog.Found != nil && !a.inDoubt.unknown {
 		a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}

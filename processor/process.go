@@ -300,14 +300,23 @@ type Work struct {
 	advance bool
 	// refusal of a write of which nothing was found in the books; it's looked for once more.
 	refusal *refusal
-	// invoice is the order's invoice once this delivery has created or found it.
-	invoice *zohobooks.Invoice
+	// invoice is the one that this delivery has created or found last, invoiceKey its key: of the order's first, or of a further one.
+	invoice    *zohobooks.Invoice
+	invoiceKey string
 	// contactRevision lets a contact that is gone be made anew.
 	contactRevision int64
 	// calls and the waits are sums over the earlier attempts.
 	calls           int
 	waitedForBudget time.Duration
 	called          time.Duration
+}
+
+// made is the invoice of this key if this delivery has created or found it; nil otherwise.
+func (w *Work) made(key string) *zohobooks.Invoice {
+	if w.invoiceKey != key {
+		return nil
+	}
+	return w.invoice
 }
 
 // attempt is one run of a record.

@@ -399,3 +399,25 @@ func TestARevisionThatWasGivenUpInDoubtIsFinishedByTheNext(t *testing.T) {
 		})
 	}
 }
+
+// The replica itself goes on after the loss: what it remembers of the further invoice is not the order's first.
+func TestAFurtherInvoiceIsNotTakenForTheFirstWhenRedisForgets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.start()
+	o := w.two("O1")
+	w.posted(w.one(o))
+	for _, path := range []string{"/invoices/status/sent", "/invoices/*/status/sent"} {
+		w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "POST", Path: path, Status: 502, HTML: true})
+	}
+	raised := w.one(w.updated(o, sold("a", "3", "100"), sold("b", "2", "100")))
+	w.hit(simulator.FaultErrorBefore) // the further invoice is there, and not marked
+	w.redis.Empty(t)
+	w.sim.ClearFaults()
+	w.posted(raised)
+	if out := w.outcome(raised); !out.Posted.Valid || !out.Posted.Decimal.Equal(dec("541.25")) || out.Difference.Valid && !out.Difference.Decimal.IsZero() {
+		t.Errorf("the outcome says %v with a difference of %v, want 541.25", out.Posted, out.Difference)
+	}
+	w.posted(w.one(w.payment("P1", "O1", "541.25")))
+	w.balances(map[string]string{simulator.AccountReceivable: "0", simulator.AccountUnearned: "0", simulator.AccountStripe: "541.25", simulator.AccountSales: "-500"})
+}
