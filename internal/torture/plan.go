@@ -17,6 +17,7 @@ type action string
 const (
 	loseRequest action = "request lost"         // the connection breaks before it leaves
 	loseAnswer  action = "answer lost"          // it is done, and the connection breaks
+	loseAnswers action = "answers lost"         // so does every connection on which its like is asked again, for a while
 	vanish      action = "done, and away"       // it is done, and the service is away before it answers
 	slow        action = "slow"                 // it arrives later
 	kill        action = "kill before"          // the replica dies before it leaves
@@ -48,8 +49,9 @@ type wireFault struct {
 	for_   time.Duration // how long: slow, frozen, away, until the restart; how many operations of Redis are lost
 	lost   int
 
-	seen int
-	done bool
+	seen     int
+	done     bool
+	deafTill time.Time // until when answers are lost
 }
 
 func (f *wireFault) String() string {
@@ -209,6 +211,7 @@ func draw(seed int64) *plan {
 		p.at("kafka EndTxn", p.between(4, 40), killAfter).for_ = p.seconds(1, 60) // what was to happen behind a transaction does not
 	}
 	p.further(seed)
+	p.strain(seed)
 	return p.plan
 }
 

@@ -122,13 +122,16 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 		defer c.out.hold(time.Now().Add(time.Millisecond)) // time must go on
 	}
 	var due []*wireFault
+	deaf := false
 	for _, f := range x.plan.wire {
-		if !f.done && strings.HasPrefix(op, f.op) {
-			if f.seen++; f.seen == f.nth {
-				f.done = true
-				due = append(due, f)
-			}
+		if !strings.HasPrefix(op, f.op) {
+			continue
 		}
+		if f.seen++; f.seen == f.nth && !f.done {
+			f.done = true
+			due = append(due, f)
+		}
+		deaf = deaf || time.Now().Before(f.deafTill)
 	}
 	over := x.losing
 	if over != nil && strings.HasPrefix(op, "redis ") {
@@ -141,6 +144,9 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 		over = nil
 	}
 	x.mu.Unlock()
+	if deaf {
+		c.in.poison(c.cut)
+	}
 	if over != nil {
 		x.history.add("redis fails over without its last %d operations", over.f.lost)
 		x.w.redis.restore(over.snap)
@@ -187,6 +193,11 @@ func (x *run) act(f *wireFault, p *process, c *conn) (bool, func()) {
 		return false, nil
 	case loseAnswer:
 		c.in.poison(c.cut)
+	case loseAnswers:
+		c.in.poison(c.cut)
+		x.mu.Lock()
+		f.deafTill = time.Now().Add(f.for_)
+		x.mu.Unlock()
 	case vanish:
 		c.in.poison(func() { x.w.net.outage(string(c.remote), f.for_) })
 	case slow:

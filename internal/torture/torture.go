@@ -4,7 +4,7 @@
 // the end a checker with arithmetic of its own holds the history against the promises.
 //
 //	tale             the tale of a seed: what producers send
-//	plan.go          the faults of a seed
+//	plan.go          the faults of a seed; strain.go those that come again and again
 //	world.go         the services; network.go, pipe.go, wire.go how replicas reach them
 //	replica.go       processes that live and die
 //	run.go           one simulation
