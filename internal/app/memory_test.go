@@ -73,12 +73,7 @@ func forgotten(t *testing.T, events func(w *world) []any, opts ...option) *world
 	}
 	r.stop()
 	w.redis.Empty(t)
-	r = w.start()
-	// Records that are there when the partitions are assigned may be what was lost; these tests are about new ones.
-	until(w, "all partitions to be assigned", func() bool {
-		e := r.engine.Load()
-		return e != nil && len(e.Status().Partitions) == 6 && e.Ready() == nil
-	})
+	w.start().assigned() // records that are there then may be what was lost; these tests are about new ones
 	return w
 }
 
