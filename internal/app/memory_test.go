@@ -73,21 +73,7 @@ func forgotten(t *testing.T, events func(w *world) []any, opts ...option) *world
 	}
 	r.stop()
 	w.redis.Empty(t)
-	r = w.start()
-	// Records that are there when the partitions are assigned may be what was lost; these tests are about new ones.
-	until(w, "all partitions to be assigned", func() bool {
-		e := r.engine.Load()
-		if e == nil || e.Ready() != nil {
-			return false
-		}
-		started := 0
-		for _, p := range e.Status().Partitions {
-			if p.Started {
-				started++
-			}
-		}
-		return started == 6
-	})
+	w.start().assigned() // records that are there then may be what was lost; these tests are about new ones
 	return w
 }
 
