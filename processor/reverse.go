@@ -64,3 +64,6 @@ func StatePending(data []byte) bool {
 	return slices.ContainsFunc(st.Payments, func(p PaymentState) bool { return p.Pending }) ||
 		slices.ContainsFunc(st.Credits, func(c CreditState) bool { return c.Pending })
 }
+
+// Reference is the reference_number of a document with this key.
+func Reference(key string) string { return reference(key) }

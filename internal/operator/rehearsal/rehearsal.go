@@ -77,7 +77,7 @@ func rehearse(ctx context.Context, opts Options, company demo.Site, report *Repo
 		do   func() error
 	}{
 		{"plan", func() (err error) {
-			plan, err = rollback.Build(ctx, site.Outcomes, site.Books, rollback.Selector{}, opts.Version, func(int, int) {})
+			plan, err = rollback.Build(ctx, site.Outcomes, site.Books, rollback.Selector{}, false, opts.Version, func(int, int) {})
 			if err == nil {
 				report.Plan = plan.Totals
 			}

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/booksync/booksync/connectors/redis"
@@ -66,7 +69,7 @@ func (r *Runner) Apply(ctx context.Context, plan *Plan) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		res := GroupResult{Organization: g.Organization, OrderID: g.OrderID, Outcomes: len(g.Outcomes)}
+		res := GroupResult{Organization: g.Organization, OrderID: g.OrderID, Outcomes: len(g.going())}
 		err := r.group(ctx, plan, g, &res)
 		var no *blockedError
 		switch {
@@ -142,11 +145,10 @@ func (r *Runner) claim(ctx context.Context, req redis.ClaimRequest) (redis.Claim
 
 // underLease undoes what the books hold, then marks the claims, and settles the group's own claim with the outcomes in it.
 func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.Handle, res *GroupResult) ([]*schemas.Outcome, error) {
-	rev, err := r.reversal(ctx, g)
-	if err != nil {
+	if _, err := r.reversal(ctx, g); err != nil { // a write in doubt: nothing is begun
 		return nil, err
 	}
-	d, err := openDesk(ctx, r.Books, g.Organization)
+	d, err := openDesk(ctx, r.Books, g.Organization, plan.CreditRefused)
 	if err != nil {
 		return nil, err
 	}
@@ -160,19 +162,41 @@ func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.H
 	if len(g.Orders) > orders {
 		return nil, blocked("a payment was applied to a further order since: make a new plan")
 	}
-	for i := range g.Steps {
+	for steps := slices.Clone(g.Steps); len(steps) > 0; steps = steps[1:] {
 		if err := r.Claims.Renew(ctx, h); err != nil {
 			return nil, err
 		}
-		if err := d.do(ctx, &g.Steps[i]); err != nil {
-			return nil, d.refused(ctx, &g.Steps[i], err)
+		s := &steps[0]
+		err := d.do(ctx, s)
+		switch instead, goesOn := d.instead(s, err); {
+		case err == nil:
+			res.Steps++
+		case goesOn:
+			steps = slices.Concat(steps[:1], instead, steps[1:]) // the first is done with
+		case d.leave(s, err):
+			if err := d.look(ctx, g); err != nil {
+				return nil, err
+			}
+			if g.Blocked != "" {
+				return nil, blocked("%s", g.Blocked)
+			}
+			steps = slices.Concat(steps[:1], g.Steps)
+		default:
+			return nil, d.refused(ctx, s, err)
 		}
-		res.Steps++
 	}
+	rev, err := r.reversal(ctx, g) // of fewer outcomes, perhaps
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.credited)) {
+		d.remarks = append(d.remarks, "credited by credit note "+d.credited[id].CreditNoteNumber)
+	}
+	res.Outcomes, res.Why = len(g.going()), strings.Join(d.remarks, "; ")
 	if err := r.Claims.Reverse(ctx, h, rev); err != nil {
 		return nil, err
 	}
-	outcomes := r.outcomes(plan, g)
+	outcomes := r.outcomes(plan, g, d.credited)
 	text, err := json.Marshal(outcomes) // for a run that ends before they are published
 	if err != nil {
 		return nil, fmt.Errorf("keeping the outcomes: %w", err)
@@ -185,7 +209,7 @@ func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.H
 func (r *Runner) reversal(ctx context.Context, g *Group) (redis.Reversal, error) {
 	var rev redis.Reversal
 	var refs []processor.ClaimRef
-	for _, p := range g.Outcomes {
+	for _, p := range g.going() {
 		ref := refOf(p)
 		refs = append(refs, ref)
 		rev.Claims = append(rev.Claims, redis.ReversedClaim{

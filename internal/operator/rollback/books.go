@@ -1,6 +1,7 @@
 package rollback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,18 +15,27 @@ import (
 	"github.com/booksync/booksync/schemas"
 )
 
-// desk looks at one organisation's books and changes them.
+// desk looks at one organisation's books and changes them, for one group of a plan.
 type desk struct {
 	books *zohobooks.Client
 	org   *processor.Organization
+	// credit is the plan's: an invoice that cannot be voided is credited.
+	credit   bool
+	credited map[string]*zohobooks.CreditNote // by the id of the invoice that each takes back
+	locked   map[string]bool                  // invoices whose key Zoho does not let be renamed
+	// undeletable are payments that Zoho does not let be deleted, and why.
+	undeletable map[string]error
+	remarks     []string // what people have to know of it
 }
 
-func openDesk(ctx context.Context, books Books, organization string) (*desk, error) {
+func openDesk(ctx context.Context, books Books, organization string, credit bool) (*desk, error) {
 	client, org, err := books(ctx, organization)
 	if err != nil {
 		return nil, err
 	}
-	return &desk{books: client, org: org}, nil
+	return &desk{
+		books: client, org: org, credit: credit, credited: map[string]*zohobooks.CreditNote{}, locked: map[string]bool{}, undeletable: map[string]error{},
+	}, nil
 }
 
 // blockedError says why a group cannot be taken back.
@@ -38,7 +48,8 @@ func blocked(format string, args ...any) error { return &blockedError{fmt.Sprint
 // look derives a group's steps from what the books hold now: none where all is taken back already. What is in the way is
 // said in the group; the error is about looking.
 func (d *desk) look(ctx context.Context, g *Group) error {
-	v := &view{desk: d, group: g, wanted: map[string]schemas.Document{}, applied: map[string]decimal.Decimal{}}
+	v := &view{desk: d, group: g, wanted: map[string]schemas.Document{}, applied: map[string]decimal.Decimal{}, staying: map[string]decimal.Decimal{}}
+	g.Stay, d.remarks = nil, nil
 	err := v.read(ctx)
 	g.Steps, g.Blocked = v.steps(), ""
 	g.Calls = 2*v.calls + len(g.Steps) // the plan is derived again when it is applied
@@ -57,6 +68,7 @@ type view struct {
 	calls   int
 	wanted  map[string]schemas.Document // refund entries that go and were not met yet, by id
 	applied map[string]decimal.Decimal  // to each invoice, by payments and credit notes that go
+	staying map[string]decimal.Decimal  // to each invoice, by payments that stay
 
 	refunds, notes, paymentRefunds, payments, invoices []Step
 }
@@ -227,15 +239,21 @@ func (v *view) entries(list []zohobooks.Refund, do, parent, name string, all boo
 }
 
 // payment plans a payment's end: its refund entries first.
-func (v *view) payment(ctx context.Context, _ *Posted, doc schemas.Document) error {
+func (v *view) payment(ctx context.Context, posted *Posted, doc schemas.Document) error {
 	p, found, err := get(ctx, v, func(ctx context.Context) (*zohobooks.Payment, error) { return v.books.GetPayment(ctx, doc.ID) })
 	if err != nil || !found {
 		return err
 	}
 	name := "payment " + p.PaymentNumber
 	key, _ := p.Field(v.org.Fields.Payment.Key)
-	if err := v.ours(name, key, p.PaymentID, p.Date, p.Amount.Decimal, doc); err != nil {
+	if err := v.written(name, key, p.PaymentID, p.Date, p.Amount.Decimal, doc); err != nil {
 		return err
+	}
+	if err := cmp.Or(v.open(name, p.Date), v.undeletable[p.PaymentID]); err != nil {
+		if v.credit && v.onlyTakenBack(p) {
+			return v.stay(posted, p, err)
+		}
+		return blocked("%v", err)
 	}
 	if err := v.paymentsRefunds(p, true); err != nil {
 		return err
@@ -267,7 +285,7 @@ func (v *view) alsoOrder(ctx context.Context, name, invoiceID string) error {
 		return err
 	}
 	key, _ := inv.Field(v.org.Fields.Invoice.Key)
-	id, ok := strings.CutPrefix(key, string(processor.RoleOrder)+":")
+	id, ok := strings.CutPrefix(ownKey(key, inv.InvoiceID), string(processor.RoleOrder)+":")
 	if !ok {
 		return blocked("%s is applied to invoice %s, which is not booksync's", name, inv.InvoiceNumber)
 	}
@@ -326,23 +344,36 @@ func (v *view) invoice(ctx context.Context, p *Posted, doc schemas.Document) err
 	if !stays && inv.Status == statusVoid && (key == "" || isReversed(key)) { // done; a void invoice without fields has no key to free
 		return nil
 	}
-	if err := v.ours(name, key, inv.InvoiceID, inv.Date, inv.Total.Decimal, doc); err != nil {
+	if err := v.written(name, key, inv.InvoiceID, inv.Date, inv.Total.Decimal, doc); err != nil {
 		return err
 	}
-	if stays {
+	forbidden := v.open(name, inv.Date)
+	if stays && forbidden == nil {
 		return v.returnInvoice(inv, doc)
 	}
 	if inv.Status != statusVoid && inv.EInvoice.Status == zohobooks.EInvoicePushed {
-		return blocked("%s was registered as an e-invoice and cannot be voided: cancel the e-invoice at the portal and plan again, or send the order's cancellation, which credits it", name)
+		forbidden = cmp.Or(forbidden, blocked("%s was registered as an e-invoice and cannot be voided: cancel the e-invoice at the portal and plan again, plan with --credit-refused, or send the order's cancellation, which credits it", name))
 	}
-	foreign := inv.PaymentMade.Add(inv.CreditsApplied.Decimal).Sub(v.applied[inv.InvoiceID])
+	if forbidden != nil && (!v.credit || stays || inv.Status == statusVoid) {
+		return forbidden
+	}
+	var made []Step
+	credit := false // the invoice is credited instead, of which made is left to do
+	if v.credit && inv.Status != statusVoid {
+		if credit, made, err = v.creditSteps(ctx, inv, key, forbidden != nil || v.staying[inv.InvoiceID].IsPositive()); err != nil {
+			return err
+		}
+	}
+	foreign := inv.PaymentMade.Add(inv.CreditsApplied.Decimal).Sub(v.applied[inv.InvoiceID]).Sub(v.staying[inv.InvoiceID])
 	if inv.Status != statusVoid && foreign.IsPositive() {
 		return blocked("%s has %s of payments or credits that are not taken back with it: undo them in Zoho Books first", name, foreign)
 	}
 	if !isReversed(key) {
 		v.invoices = append(v.invoices, Step{Do: RenameInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Key: reversedKey(key, inv.InvoiceID)})
 	}
-	if inv.Status != statusVoid {
+	if credit {
+		v.invoices = append(v.invoices, made...)
+	} else if inv.Status != statusVoid {
 		v.invoices = append(v.invoices, Step{Do: VoidInvoice, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Amount: inv.Total.Decimal, Key: reversedKey(key, inv.InvoiceID)})
 	}
 	return nil
@@ -368,6 +399,14 @@ func (v *view) returnInvoice(inv *zohobooks.Invoice, doc schemas.Document) error
 
 // ours refuses a document that is not, or not any more, what booksync wrote, and one in a locked period.
 func (v *view) ours(name, key, id, date string, total decimal.Decimal, doc schemas.Document) error {
+	if err := v.written(name, key, id, date, total, doc); err != nil {
+		return err
+	}
+	return v.open(name, date)
+}
+
+// written refuses a document that is not, or not any more, what booksync wrote.
+func (v *view) written(name, key, id, date string, total decimal.Decimal, doc schemas.Document) error {
 	switch {
 	case key == "":
 		return blocked("%s has lost its booksync key: somebody changed it", name)
@@ -378,7 +417,7 @@ func (v *view) ours(name, key, id, date string, total decimal.Decimal, doc schem
 	case doc.Date != "" && date != doc.Date:
 		return blocked("%s was edited: its date is %s, booksync posted %s", name, date, doc.Date)
 	}
-	return v.open(name, date)
+	return nil
 }
 
 // open refuses a document of a locked period: neither Zoho nor the tax office would have it changed.

@@ -12,7 +12,19 @@ import (
 
 // do makes a step's call. It may be repeated: what is done already stays so.
 func (d *desk) do(ctx context.Context, s *Step) error {
-	if err := patiently(ctx, func() error { return d.call(ctx, s) }); err != nil && !isMissing(err) {
+	var err error
+	switch s.Do {
+	case CreditInvoice:
+		err = d.creditInvoice(ctx, s)
+	case ApplyCredit:
+		err = d.applyCredit(ctx, s)
+	default:
+		err = patiently(ctx, func() error { return d.call(ctx, s) })
+		if isMissing(err) {
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%s %s: %w", s.Do, cmp.Or(s.Number, s.ID), err)
 	}
 	return nil
@@ -21,15 +33,28 @@ func (d *desk) do(ctx context.Context, s *Step) error {
 // refused turns what Zoho refuses for good into a reason to leave the order and go on with others; any other error stays. A document that could not be voided
 // gets its key back: it lives, and would not be found without.
 func (d *desk) refused(ctx context.Context, s *Step, err error) error {
-	if zohobooks.Verdict(err).Action != zohobooks.ActionReject {
+	if !forGood(err) {
 		return err
 	}
-	if rename, ok := map[string]string{VoidInvoice: RenameInvoice, VoidCreditNote: RenameCreditNote}[s.Do]; ok {
+	rename, ok := map[string]string{
+		VoidInvoice: RenameInvoice, CreditInvoice: RenameInvoice, ApplyCredit: RenameInvoice, VoidCreditNote: RenameCreditNote,
+	}[s.Do]
+	if ok && !d.locked[s.ID] {
 		if back := d.do(ctx, &Step{Do: rename, ID: s.ID, Number: s.Number, Key: ownKey(s.Key, s.ID)}); back != nil {
 			return errors.Join(err, back)
 		}
 	}
+	var no *blockedError
+	if errors.As(err, &no) {
+		return no
+	}
 	return blocked("Zoho Books refuses it: %v", err)
+}
+
+// forGood says that a call, tried again, would not do better.
+func forGood(err error) bool {
+	var no *blockedError
+	return errors.As(err, &no) || zohobooks.Verdict(err).Action == zohobooks.ActionReject
 }
 
 func (d *desk) call(ctx context.Context, s *Step) error {

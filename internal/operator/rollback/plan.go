@@ -20,14 +20,14 @@ type Books func(ctx context.Context, organization string) (*zohobooks.Client, *p
 
 // Build makes the plan. It reads the outcome topic and, one to three calls each, every document concerned; seen is told after each group how many of how
 // many are done. It writes nothing. A plan without groups is one, too: nothing that was selected is in the books.
-func Build(ctx context.Context, read Outcomes, books Books, sel Selector, version string, seen func(done, all int)) (*Plan, error) {
+func Build(ctx context.Context, read Outcomes, books Books, sel Selector, creditRefused bool, version string, seen func(done, all int)) (*Plan, error) {
 	groups, err := choose(ctx, read, &sel)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{ID: rand.Text()[:12], Created: time.Now().UTC().Truncate(time.Millisecond), Version: version, Selector: sel, Groups: groups}
+	p := &Plan{ID: rand.Text()[:12], Created: time.Now().UTC().Truncate(time.Millisecond), Version: version, Selector: sel, CreditRefused: creditRefused, Groups: groups}
 	for i, g := range groups {
-		d, err := openDesk(ctx, books, g.Organization)
+		d, err := openDesk(ctx, books, g.Organization, creditRefused)
 		if err != nil {
 			return nil, err
 		}
@@ -47,8 +47,9 @@ func (p *Plan) sum() {
 			p.Totals.Blocked++
 			continue
 		}
-		p.Totals.Outcomes += len(g.Outcomes)
-		for _, o := range g.Outcomes {
+		going := g.going()
+		p.Totals.Outcomes += len(going)
+		for _, o := range going {
 			p.Totals.Workflows[o.Workflow]++
 			if !o.Selected {
 				p.Totals.Dependent++

@@ -12,15 +12,16 @@ import (
 	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/booksync/booksync/connectors/zohobooks"
 	"github.com/booksync/booksync/schemas"
 )
 
 // outcomes are the REVERSED ones of a group. Expected and posted are the negatives of what they take back, so that the sums over the topic are those of the
 // books; the source is the same, which tells whose they are.
-func (r *Runner) outcomes(plan *Plan, g *Group) []*schemas.Outcome {
+func (r *Runner) outcomes(plan *Plan, g *Group, credited map[string]*zohobooks.CreditNote) []*schemas.Outcome {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	list := make([]*schemas.Outcome, 0, len(g.Outcomes))
-	for _, p := range g.Outcomes {
+	for _, p := range g.going() {
 		out := &schemas.Outcome{
 			OutcomeID: reversedID(plan.ID, p.OutcomeID), Status: schemas.StatusReversed, Workflow: p.Workflow, Organization: g.Organization,
 			BusinessID: p.BusinessID, OrderID: p.OrderID, Revision: p.Revision, Source: p.Source, Currency: p.Currency,
@@ -31,6 +32,11 @@ func (r *Runner) outcomes(plan *Plan, g *Group) []*schemas.Outcome {
 			d.Status, d.Balance = "void", decimal.Zero
 			if d.Type != docInvoice && d.Type != docCreditNote {
 				d.Status = "deleted"
+			}
+			if note := credited[d.ID]; note != nil && d.Type == docInvoice {
+				d.Status = "credited"
+				out.Documents = append(out.Documents, d, documentOf(note))
+				continue
 			}
 			out.Documents = append(out.Documents, d)
 		}

@@ -4,6 +4,7 @@
 //	select.go   which outcomes, and what depends on them
 //	plan.go     the plan, a file that people read and approve
 //	books.go    what must be done in the books, derived from what they hold now
+//	credit.go   the credit note of an invoice that cannot be voided
 //	calls.go    the calls that do it, each of which may be repeated
 //	apply.go    does it, one order at a time, under the order's lease
 //	publish.go  REVERSED outcomes, once each
@@ -28,8 +29,11 @@ type Plan struct {
 	Created  time.Time `json:"created"`
 	Version  string    `json:"version"` // of booksync
 	Selector Selector  `json:"selector"`
-	Groups   []*Group  `json:"groups"`
-	Totals   Totals    `json:"totals"`
+	// CreditRefused: an invoice that cannot be voided is taken back by a credit note of its total.
+	CreditRefused bool `json:"credit_refused,omitempty"`
+
+	Groups []*Group `json:"groups"`
+	Totals Totals   `json:"totals"`
 }
 
 // Totals sum a plan up.
@@ -51,6 +55,8 @@ type Group struct {
 	Orders   []string  `json:"orders"`
 	Outcomes []*Posted `json:"outcomes"` // last first
 	Steps    []Step    `json:"steps"`
+	// Stay are outcomes of payments in a locked period, whose documents stay though the invoice is credited; as CreditRefused allows.
+	Stay []string `json:"stay,omitempty"`
 	// Blocked says why the group cannot be taken back; then nothing of it is.
 	Blocked string `json:"blocked,omitempty"`
 	Calls   int    `json:"calls"`
@@ -86,6 +92,8 @@ const (
 	DeletePayment       = "delete payment"
 	RenameInvoice       = "rename key of invoice"
 	VoidInvoice         = "void invoice"
+	CreditInvoice       = "credit invoice"
+	ApplyCredit         = "apply credit to invoice"
 	DraftInvoice        = "make void invoice a draft"
 	SendInvoice         = "mark invoice sent"
 )
@@ -97,7 +105,7 @@ type Step struct {
 	Parent string          `json:"parent,omitempty"` // the document it belongs to
 	Number string          `json:"number,omitempty"`
 	Amount decimal.Decimal `json:"amount"`
-	Key    string          `json:"key,omitempty"` // the new key, of a renaming; the key that the document has then, of a voiding
+	Key    string          `json:"key,omitempty"` // the new key, of a renaming; the key that the document has then, of a voiding or crediting
 }
 
 // reversedKey is what takes the place of a document's key, so that the key is free again. That of a reversed key is itself.

@@ -370,7 +370,7 @@ func (v *verification) takeBack(ctx context.Context) error {
 
 func (v *verification) undo(ctx context.Context) error {
 	plan, err := rollback.Build(ctx, v.site.Outcomes, v.site.Books, rollback.Selector{Organization: v.opts.Organization, IDs: []string{v.canary.order.OrderID}},
-		v.opts.Version, func(int, int) {})
+		false, v.opts.Version, func(int, int) {})
 	if err != nil || len(plan.Groups) == 0 {
 		return err
 	}

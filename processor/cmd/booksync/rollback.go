@@ -39,7 +39,8 @@ func (c *cli) rollbackCommand() *cobra.Command {
 Refund entries and applied credits go first, then payments, then credit notes and invoices, which are voided and
 never deleted: their numbers stay. What rests on something that is taken back goes with it. Not taken back is what
 a person has edited, what lies in a locked period, and what others have paid or credited in Zoho Books: the plan
-says which, and why.
+says which, and why. With 'plan --credit-refused' an invoice that cannot be voided, for its period is locked, its
+e-invoice registered, or Zoho Books refuses it, gets a credit note of its total instead.
 
 Every verdict that is taken back gets an outcome REVERSED, with the negative amounts, and its claim is marked: the
 same event sent again is a DUPLICATE, a replay or other content posts again. Nothing posts again by itself.`,
@@ -52,6 +53,8 @@ type planOptions struct {
 	sel          rollback.Selector
 	out          string
 	all, asJSON  bool
+
+	creditRefused bool
 }
 
 func (c *cli) rollbackPlanCommand() *cobra.Command {
@@ -87,6 +90,7 @@ Exit code 1 if something selected cannot be taken back; the rest of the plan can
 	f.StringVar(&o.sel.Workflow, "workflow", "", "order, payment or refund")
 	f.StringVar(&o.sel.Organization, "organization", "", "only this organisation")
 	f.StringVar(&o.ids, "ids", "", "`ids` of events, outcomes or documents, comma-separated, or @FILE with one a line")
+	f.BoolVar(&o.creditRefused, "credit-refused", false, "take an invoice back by a credit note where it cannot be voided")
 	f.BoolVar(&o.all, "all", false, "everything that was ever posted")
 	f.StringVarP(&o.out, "out", "o", "", "`file` for the plan; it must not exist")
 	f.BoolVar(&o.asJSON, "json", false, "print the plan as JSON")
@@ -149,7 +153,7 @@ func (c *cli) rollbackPlan(ctx context.Context, cfg *config.Config, o *planOptio
 	}
 	defer site.Close()
 	meter := c.meter(-1, "looking at documents")
-	plan, err := rollback.Build(access.Operator(ctx), site.Outcomes, site.Books, o.sel, telemetry.Version(), func(done, all int) {
+	plan, err := rollback.Build(access.Operator(ctx), site.Outcomes, site.Books, o.sel, o.creditRefused, telemetry.Version(), func(done, all int) {
 		meter.ChangeMax(all)
 		_ = meter.Set(done)
 	})
@@ -183,8 +187,9 @@ func (c *cli) printPlan(p *rollback.Plan, file string) error {
 	}
 	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "ORGANISATION\tORDER\tOUTCOMES\tSTEPS\tCALLS\t\n")
-	steps := make(map[string]int)
+	steps, stay := make(map[string]int), 0
 	for i, g := range p.Groups {
+		stay += len(g.Stay)
 		for _, s := range g.Steps {
 			steps[s.Do]++
 		}
@@ -207,6 +212,9 @@ func (c *cli) printPlan(p *rollback.Plan, file string) error {
 		if n := p.Totals.Workflows[w]; n > 0 {
 			fmt.Fprintf(c.stdout, "%6d  taken back of workflow %s\n", n, w)
 		}
+	}
+	if stay > 0 {
+		fmt.Fprintf(c.stdout, "%6d  of workflow payment cannot be deleted and stay\n", stay)
 	}
 	fmt.Fprintf(c.stdout, "\nplan %s: %s of %s (%d not selected, which rest on others), %s; %s cannot be taken back\n", p.ID,
 		plural(p.Totals.Outcomes, "outcome"), plural(p.Totals.Groups-p.Totals.Blocked, "order"), p.Totals.Dependent,

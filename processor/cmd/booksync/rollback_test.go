@@ -260,6 +260,44 @@ func TestRollbackLeavesWhatZohoRefusesAndGoesOn(t *testing.T) {
 	}
 }
 
+// cutAtCalls runs a command again and again, cut off two calls later each time, until it ends by itself with success.
+func (d *desk) cutAtCalls(atLeast int, run func(context.Context) result) {
+	t := d.t
+	t.Helper()
+	calls := func() int { return d.sim.Calls("10234695").Total }
+	cuts := 0
+	for cut := 6; ; cut += 2 { // reading the organisation takes the first ones
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan result, 1)
+		until := calls() + cut
+		go func() {
+			done <- run(ctx)
+		}()
+		ended := false
+		var r result
+		for !ended && calls() < until {
+			select {
+			case r = <-done:
+				ended = true
+			case <-time.After(time.Millisecond):
+			}
+		}
+		cancel()
+		if !ended {
+			r = <-done
+		}
+		if ended && r.code == 0 {
+			break
+		}
+		if cuts++; cuts > 60 {
+			t.Fatalf("it never ends: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
+		}
+	}
+	if cuts < atLeast {
+		t.Errorf("it was cut off %d times only", cuts)
+	}
+}
+
 // TestRollbackCutOffAnywhereGoesOn ends `apply` at every call in turn, with answers lost on the way, and starts it again: the books and the topic end up the
 // same, and no outcome is there twice.
 func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
@@ -285,38 +323,9 @@ func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	calls := func() int { return d.sim.Calls("10234695").Total }
-	cuts := 0
-	for cut := 6; ; cut += 2 { // reading the organisation takes the first ones
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan result, 1)
-		until := calls() + cut
-		go func() {
-			done <- booksyncWith(t, ctx, "", d.environ, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
-		}()
-		ended := false
-		var r result
-		for !ended && calls() < until {
-			select {
-			case r = <-done:
-				ended = true
-			case <-time.After(time.Millisecond):
-			}
-		}
-		cancel()
-		if !ended {
-			r = <-done
-		}
-		if ended && r.code == 0 {
-			break
-		}
-		if cuts++; cuts > 60 {
-			t.Fatalf("it never ends: exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
-		}
-	}
-	if cuts < 5 {
-		t.Errorf("it was cut off %d times only", cuts)
-	}
+	d.cutAtCalls(5, func(ctx context.Context) result {
+		return booksyncWith(t, ctx, "", d.environ, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
+	})
 	if living, accounts := d.ledger(); len(living) > 0 || len(accounts) > 0 {
 		t.Errorf("after the rollback the books hold %v, %v", living, accounts)
 	}
