@@ -31,9 +31,9 @@ func (p *planner) deafness() {
 	}
 }
 
-// backlog makes everything come at once, to a company with so many calls a minute; not where a day's calls do not suffice, for those of the next would not, either.
+// backlog makes everything come at once, to a company with so many calls a minute. With few of them it is early in the day, so that the quota of the day is no matter.
 func (p *planner) backlog(least, calls int) {
-	if hurry := float64(p.between(least, 60)); p.perDay == usualQuota {
+	if hurry := float64(p.between(least, 60)); calls == perMinute || p.start.Equal(begin) {
 		p.hurry, p.perMinute = hurry, calls
 	}
 }
