@@ -31,9 +31,16 @@ func (p *planner) deafness() {
 	}
 }
 
-// crunches: a company with a small plan has a backlog, so that its limits are always reached, and Redis forgets meanwhile.
+// backlog makes everything come at once, to a company with so many calls a minute. With few of them it is early in the day, so that the quota of the day is no matter.
+func (p *planner) backlog(least, calls int) {
+	if hurry := float64(p.between(least, 60)); calls == perMinute || p.start.Equal(begin) {
+		p.hurry, p.perMinute = hurry, calls
+	}
+}
+
+// crunches: a company with a small plan has a backlog, so that its limits of a minute are always reached, and Redis forgets meanwhile.
 func (p *planner) crunches() {
-	p.hurry, p.perMinute = float64(p.between(15, 60)), smallPlan
+	p.backlog(15, smallPlan)
 	for range p.between(1, 3) {
 		p.at("redis budget", p.between(20, 200), empty)
 	}
@@ -41,13 +48,13 @@ func (p *planner) crunches() {
 
 // sluggishness: Zoho takes its time over everything, and there is a backlog.
 func (p *planner) sluggishness() {
-	p.hurry, p.perMinute = float64(p.between(30, 60)), perMinute
+	p.backlog(30, perMinute)
 	p.book(simulator.Fault{Kind: simulator.FaultLatency, Nth: p.between(12, 40), Count: p.between(60, 150), Delay: p.seconds(8, 20)})
 }
 
 // standstills: Redis is away for longer than a lease lasts, while many wait for calls.
 func (p *planner) standstills() {
-	p.hurry, p.perMinute = float64(p.between(15, 60)), smallPlan
+	p.backlog(15, smallPlan)
 	for range p.between(1, 3) {
 		p.at("redis budget", p.between(20, 200), redisOut).for_ = p.seconds(61, 120)
 	}
@@ -61,16 +68,19 @@ func (p *planner) badLines() {
 
 // overtaken: there is a backlog and few calls, so that a write whose answer was lost lands while the one that repeats it waits to leave.
 func (p *planner) overtaken() {
-	p.hurry, p.perMinute = float64(p.between(15, 60)), smallPlan
+	p.backlog(15, smallPlan)
 	for _, path := range []string{"/invoices", "/customerpayments", "/creditnotes", "/contacts"} {
 		p.book(simulator.Fault{Kind: simulator.FaultLateLanding, Method: "POST", Path: path, Nth: p.between(1, 6), Count: p.between(1, 4), Delay: p.seconds(6, 40)})
 	}
 }
 
-// amnesia: Redis forgets a write that nothing fences while it is under way.
+// amnesia: Redis forgets a write that nothing fences while it is under way. Nothing else is forgotten there.
 func (p *planner) amnesia() {
+	first := !p.forgetful()
 	for range p.between(2, 4) {
-		op := p.pick("books POST /creditnotes/*/refunds", "books POST /creditnotes/*/refunds", "books POST /creditnotes/*/invoices", "books POST /customerpayments/*/refunds")
-		p.at(op, p.between(1, 5), empty)
+		op := p.pick("books POST /creditnotes/*/refunds", "books POST /creditnotes/*/refunds", "books POST /creditnotes/*/refunds", "books POST /customerpayments/*/refunds")
+		if nth := p.between(1, 5); first {
+			p.at(op, nth, empty)
+		}
 	}
 }
