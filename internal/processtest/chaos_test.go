@@ -39,9 +39,12 @@ type chaos struct {
 func TestChaos(t *testing.T) {
 	orders, hurry := 150, 25.0
 	counts := map[kind]int{killReplica: 6, restartKafka: 1, emptyRedis: 1, stopZoho: 1, spoilNetwork: 6}
-	if os.Getenv(envLong) == "1" {
+	switch {
+	case os.Getenv(envLong) == "1":
 		orders = 350
 		counts = map[kind]int{killReplica: 32, restartKafka: 5, emptyRedis: 5, stopZoho: 4, spoilNetwork: 20}
+	case os.Getenv(envChaos) == "":
+		t.Skipf("takes five minutes: %s is not set", envChaos)
 	}
 	tools := findTools(t)
 	if os.Getenv(envDetours) == "" || os.Getenv(testkit.EnvServices) == "" {

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 const (
 	envDetours = "BOOKSYNC_TEST_KAFKA_DETOURS" // ports of the broker's listeners for proxies
 	envLong    = "BOOKSYNC_TEST_LONG"          // 1: the long variants
+	envChaos   = "BOOKSYNC_TEST_CHAOS"         // 1: the short form of the chaos
 	envSoak    = "BOOKSYNC_TEST_SOAK"          // how long the soak lasts, such as 1h; default a minute and a half
 	envSeed    = "BOOKSYNC_TEST_SEED"          // a number; default 7
 	envPython  = "BOOKSYNC_TEST_PYTHON"        // a Python with confluent-kafka and fastavro; default python3
