@@ -23,7 +23,7 @@ func (c *checker) outcomes() {
 			docs[d.ID] = d
 		}
 	}
-	after := map[*tale.Story][]Outcome{}
+	after, silent := map[*tale.Story][]Outcome{}, map[*tale.Story]bool{}
 	for _, e := range c.Tale.Emissions {
 		outs := c.Outcomes[e.Where]
 		if e.Aborted || !e.Sent || e.Story.Victim || len(outs) == 0 || outs[0].Status != schemas.StatusPosted {
@@ -65,10 +65,14 @@ func (c *checker) outcomes() {
 		}
 		if out.InvoiceAfter != nil {
 			after[e.Story] = append(after[e.Story], out)
+		} else if c.Tale.Forgetful { // adopted as the books hold it: it tells the document, not what the invoice owes
+			silent[e.Story] = true
 		}
 	}
 	for st, outs := range after {
-		c.lastBalance(st, outs)
+		if !silent[st] {
+			c.lastBalance(st, outs)
+		}
 	}
 }
 
