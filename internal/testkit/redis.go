@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,10 +49,11 @@ type RedisServer struct {
 	Addr string
 	Real bool
 
-	fake *miniredis.Miniredis
-	port string
-	dir  string
-	cmd  *exec.Cmd
+	fake  *miniredis.Miniredis
+	port  string
+	dir   string
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when cmd has ended
 }
 
 // OwnRedis returns a server that only this test uses: a redis-server process when the environment names a real Redis,
@@ -64,19 +67,37 @@ func OwnRedis(t testing.TB) *RedisServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skipf("needs a Redis of its own: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // a port that was free a moment ago
-	if err != nil {
-		t.Fatalf("finding a port: %v", err)
-	}
-	addr := l.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	if err := l.Close(); err != nil {
-		t.Fatalf("giving the port back: %v", err)
-	}
-	s := &RedisServer{Addr: addr, Real: true, port: port, dir: t.TempDir()}
+	s := &RedisServer{Real: true, dir: t.TempDir()}
 	t.Cleanup(func() { s.Kill(t) })
-	s.Start(t)
-	return s
+	for try := 0; ; try++ {
+		s.port = freePort(t)
+		s.Addr = net.JoinHostPort("127.0.0.1", s.port)
+		if s.launch(t) {
+			return s
+		}
+		if try == 9 { // somebody else was quicker, each time?
+			t.Fatal("redis-server ends by itself at its start")
+		}
+	}
+}
+
+// freePort is a port that was free a moment ago, below those that the system gives to clients: the many connections of other tests
+// never take it.
+func freePort(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(9_000))))
+		if err != nil {
+			continue
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		if err := l.Close(); err != nil {
+			t.Fatalf("giving the port back: %v", err)
+		}
+		return port
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // Start starts the server again, empty, after Kill. It returns when the server answers.
@@ -89,15 +110,37 @@ func (s *RedisServer) Start(t testing.TB) {
 		}
 		return
 	}
-	s.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir,
+	if !s.launch(t) {
+		t.Fatal("redis-server ended by itself")
+	}
+}
+
+// launch starts the process and waits until it answers; false when it ended by itself before, as where its port is taken.
+func (s *RedisServer) launch(t testing.TB) bool {
+	t.Helper()
+	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", s.port, "--dir", s.dir,
 		"--maxmemory-policy", "noeviction", "--save", "", "--appendonly", "no")
-	if err := s.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting redis-server: %v", err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // "signal: killed" is what is asked for
+		close(ended)
+	}()
+	s.cmd, s.ended = cmd, ended
+	alive := true
 	Until(t, patience, "redis-server to answer", func() bool {
+		select {
+		case <-ended:
+			alive = false
+			return true
+		default:
+		}
 		answer, err := s.command("PING")
 		return err == nil && strings.HasPrefix(answer, "+PONG")
 	})
+	return alive
 }
 
 // Kill ends the server at once, as SIGKILL does: connections break, everything in it is lost. A server that does not run
@@ -112,7 +155,7 @@ func (s *RedisServer) Kill(t testing.TB) {
 		return
 	}
 	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait() // "signal: killed" is what was asked for
+	<-s.ended
 	s.cmd = nil
 }
 
