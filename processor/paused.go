@@ -54,8 +54,8 @@ func (a *attempt) heldUnread() *ending {
 	return a.heldBy(a.p.held("", a.p.workflowOf(a.d.Record.Topic)))
 }
 
-// held parks a record whose workflow is paused or off, or whose organisation is not usable yet. It holds nothing, and its deadline does not run: once it goes on it has the whole
-// time again.
+// held parks a record whose workflow is paused or off, or whose organisation is not usable yet. It holds nothing, and its
+// deadline does not run: once it goes on it has the whole time again.
 func (a *attempt) held() *ending {
 	return a.heldBy(a.p.held(a.Organization, a.workflow))
 }

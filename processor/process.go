@@ -206,7 +206,7 @@ func newTenant(p *Processor, t Tenant) *tenant {
 	return made
 }
 
-// org is the organisation as it's mapped now. Steps after the claim's never see nil: see [attempt.held].
+// org is the organisation as it's mapped now. Behind [attempt.held] it is never nil.
 func (t *tenant) org() *Organization { return t.mapping.Load() }
 
 // Replace puts another version of an organisation in force, such as one with a later transaction lock: attempts that begin
