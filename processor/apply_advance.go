@@ -27,7 +27,7 @@ func (a *attempt) takeAdvances(st *OrderState) (*OrderState, *ending) {
 		p.Advance, p.Applied, p.Further = false, sumOfParts(parts), st.further(parts)
 		p.Excess = p.Excess.Sub(p.Applied)
 		st = st.withPayment(p)
-		a.afterCredit(st)
+		a.afterwards(st)
 	}
 	return st, nil
 }

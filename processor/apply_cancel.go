@@ -70,7 +70,7 @@ func (a *attempt) applyCancel() *ending {
 		a.compared(plan.Credit.Total, cr.Total, decimal.Zero)
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: &gone}
-	a.afterCredit(&gone)
+	a.afterwards(&gone)
 	return nil
 }
 

@@ -175,18 +175,26 @@ func (a *attempt) applyCredit(noteID string, parts []application) *ending {
 		})
 }
 
-// afterCredit says how the order's invoices stand, all together, as far as booksync's own entries go.
-func (a *attempt) afterCredit(st *OrderState) {
-	if st.Invoice == nil { // an advance was returned
-		return
+// afterwards says how the invoices of the event's orders stand, all together, as far as booksync's own entries go.
+func (a *attempt) afterwards(states ...*OrderState) {
+	var status string
+	var invoiced, balance decimal.Decimal
+	for _, st := range states {
+		if st.Invoice == nil { // an advance, or its return
+			continue
+		}
+		invoiced, balance = invoiced.Add(st.Invoiced()), balance.Add(st.Balance())
+		if status == "" || status == invoiceVoid {
+			status = st.Invoice.Status
+		}
 	}
-	balance := st.Balance()
-	status := st.Invoice.Status
 	switch {
-	case status == "void":
+	case status == "":
+		return
+	case status == invoiceVoid:
 	case balance.IsZero():
 		status = "paid"
-	case balance.LessThan(st.Invoiced()):
+	case balance.LessThan(invoiced):
 		status = "partially_paid"
 	}
 	a.result.invoiceAfter = &schemas.InvoiceAfter{Status: status, Balance: balance}

@@ -205,7 +205,6 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) *e
 		applied[ap.InvoiceID] = applied[ap.InvoiceID].Add(ap.AmountApplied.Decimal)
 	}
 	a.result.orders = make(map[string]*OrderState, len(states))
-	after := &schemas.InvoiceAfter{}
 	for id, st := range states {
 		var parts []application
 		for _, inv := range st.living() {
@@ -220,14 +219,7 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) *e
 	if end := a.recounted(); end != nil {
 		return end
 	}
-	for _, st := range a.result.orders {
-		after.Balance = after.Balance.Add(st.Balance())
-	}
-	after.Status = "partially_paid"
-	if after.Balance.IsZero() {
-		after.Status = "paid"
-	}
-	a.result.invoiceAfter = after
+	a.afterwards(slices.Collect(maps.Values(a.result.orders))...)
 	a.compared(a.payment.Amount, pay.Amount.Decimal, decimal.Zero)
 	a.document(a.paymentDocument(pay))
 	match := "match"
@@ -243,11 +235,12 @@ func (a *attempt) paid(pay *zohobooks.Payment, states map[string]*OrderState) *e
 	return nil
 }
 
-// recounted reads those invoices anew of which Redis knew only a sum that was paid: this payment may have been a part of it.
+// recounted reads those invoices anew of which Redis knew only a sum that was paid, for this payment may have been a part of it, and those of
+// which it may have forgotten what was paid.
 func (a *attempt) recounted() *ending {
 	sums := make(map[string]*OrderState)
 	for id, st := range a.result.orders {
-		if slices.ContainsFunc(st.Payments, func(p PaymentState) bool { return p.PaymentID == rebuilt }) {
+		if st.Partial || slices.ContainsFunc(st.Payments, func(p PaymentState) bool { return p.PaymentID == rebuilt }) {
 			sums[id] = st
 		}
 	}

@@ -78,7 +78,7 @@ func (a *attempt) applyRefund() *ending {
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.compared(a.refund.Amount, posted, decimal.Zero)
-	a.afterCredit(st)
+	a.afterwards(st)
 	return nil
 }
 
@@ -259,9 +259,7 @@ func (a *attempt) moneyThere(st *OrderState) (*OrderState, *ending) {
 		return nil, &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID + " returns " +
 			a.refund.Amount.String() + " " + a.refund.Currency + ", but of order " + a.orderID + " only " + have.String() + " is there to return"}}
 	}
-	return nil, &ending{park: &Park{
-		Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, max(a.deadline()-a.w.wait.ran, a.p.cfg.Recheck/30))), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)},
-	}}
+	return nil, &ending{park: &Park{Until: a.recheckAt(), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)}}}
 }
 
 // paidKey wakes the lanes of this replica that wait for money on an order.

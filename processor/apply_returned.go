@@ -36,7 +36,7 @@ func (a *attempt) takeBack(plan *invoicePlan, inv *zohobooks.Invoice, st *OrderS
 		return end
 	}
 	st.Credits = append(st.Credits, *cr)
-	a.afterCredit(st)
+	a.afterwards(st)
 	a.compared(a.order.Totals.Gross, inv.Total.Sub(cr.Total), plan.Difference)
 	return nil
 }

@@ -224,7 +224,7 @@ func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: &done}
 	a.compared(plan.Total, posted, difference)
-	a.afterCredit(&done)
+	a.afterwards(&done)
 	return nil
 }
 
@@ -344,7 +344,7 @@ func (a *attempt) overtaken(st *OrderState) *ending {
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: st}
 	a.compared(total, total, decimal.Zero)
-	a.afterCredit(st)
+	a.afterwards(st)
 	return &ending{posted: true}
 }
 

@@ -193,21 +193,30 @@ func (r *renewal) stop() {
 
 func (a *attempt) stopRenewing() { a.renewal.stop() }
 
-// busy parks until the holder's lease lapses, it's given back, or (wake-ups are hints) for a second.
+// busy parks until it's given back or the holder's lease lapses. Wake-ups are hints: it asks again after a second, and if that
+// finds it busy again and again, as behind a holder that waits for the budget, after up to five.
 func (a *attempt) busy(ans *ClaimAnswer) *ending {
-	d := min(time.Second, max(ans.BusyUntil.Sub(ans.Now), 10*time.Millisecond))
+	d := min(time.Second<<min(a.w.busy/8, 3), maxBusyWait, max(ans.BusyUntil.Sub(ans.Now), 10*time.Millisecond))
+	a.w.busy++
 	end := a.parkFor(parkBusy, d/2+backOff(d/2, d, 0))
-	end.park.Keys = a.leaseKeys()
+	end.park.Keys = a.settledKeys(a.freeKeys())
 	return end
 }
 
-func (a *attempt) leaseKeys() []string {
-	keys := make([]string, 0, 1+2*len(a.orders))
-	keys = append(keys, a.ref.WakeKey(a.Organization))
+// maxBusyWait is the longest time after which a claim that was busy is asked for again.
+const maxBusyWait = 5 * time.Second
+
+// freeKeys wake who waits for what this attempt holds, or would hold, to be free.
+func (a *attempt) freeKeys() []string { return a.claimKeys(nil, ClaimRef.FreeKey) }
+
+// settledKeys adds those that wake who waits for it to be settled.
+func (a *attempt) settledKeys(keys []string) []string { return a.claimKeys(keys, ClaimRef.WakeKey) }
+
+func (a *attempt) claimKeys(keys []string, of func(ClaimRef, string) string) []string {
+	keys = append(keys, of(a.ref, a.Organization))
 	for _, id := range a.orders {
-		keys = append(keys, a.Organization+"/lease/"+id)
 		if ref := (ClaimRef{RoleOrder, id}); ref != a.ref {
-			keys = append(keys, ref.WakeKey(a.Organization))
+			keys = append(keys, of(ref, a.Organization))
 		}
 	}
 	return keys
@@ -223,7 +232,7 @@ func (a *attempt) met(e ClaimEntry) *ending {
 	case a.ref.Role == RoleOrder && a.wroteInvoice(st):
 		return a.postedAs(st)
 	case a.ref.Role != RoleOrder && found != nil && a.isOurs(found.Origin):
-		a.result.documents = found.Documents
+		a.tell(found)
 		return &ending{posted: true}
 	case a.workflow == WorkflowOrder && a.revision < e.Revision:
 		return &ending{duplicate: duplicateStale}

@@ -130,7 +130,7 @@ func (a *attempt) claimContact(plan *contactPlan) (*contactRecord, *ending) {
 	switch ans.State {
 	case ClaimBusy:
 		end := a.busy(ans)
-		end.park.Keys = []string{h.Ref.WakeKey(a.Organization)}
+		end.park.Keys = []string{h.Ref.FreeKey(a.Organization), h.Ref.WakeKey(a.Organization)}
 		return nil, end
 	case ClaimDone:
 		if known := readContactRecord(ans.Entry.Data, ans.Entry.Revision); known != nil {

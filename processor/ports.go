@@ -166,9 +166,14 @@ type ClaimRef struct {
 	ID   string
 }
 
-// WakeKey is what lanes that wait for this claim are woken by.
+// WakeKey is what lanes that wait for this claim to be settled are woken by.
 func (r ClaimRef) WakeKey(organization string) string {
 	return organization + "/" + string(r.Role) + "/" + r.ID
+}
+
+// FreeKey is what lanes are woken by that wait for this claim, or the order's lease, to be free.
+func (r ClaimRef) FreeKey(organization string) string {
+	return organization + "/free/" + string(r.Role) + "/" + r.ID
 }
 
 // ClaimRequest asks for a claim and for the leases of all orders that the event names, all or none.

@@ -280,6 +280,7 @@ type Work struct {
 	// attempts are the counted failures, tries all runs; failedAt is the first failure.
 	attempts int
 	tries    int
+	busy     int // answers that somebody else holds the claim
 	failures int // calls that failed, counted or not, since one went through; for the back-off
 	failedAt time.Time
 	// writesSeen is the organisation's count of successful writes at the last failure: a failure counts as an attempt

@@ -90,7 +90,7 @@ func (a *attempt) giveBack() {
 	if err := a.p.claims.Release(ctx, a.handle); err != nil && !errors.Is(err, ErrLost) {
 		a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
 	}
-	a.wakeLease()
+	a.p.wake(a.freeKeys()...)
 }
 
 // lastly is the context of an attempt's last change of its claim: it outlives a stop that was hurried, for a claim that's
@@ -102,8 +102,8 @@ func (a *attempt) lastly() (context.Context, context.CancelFunc) {
 // lastChange is how long an attempt's last change of its claim may take.
 const lastChange = 10 * time.Second
 
-// wakeLease wakes this replica's lanes that found the claim or an order busy.
-func (a *attempt) wakeLease() { a.p.wake(a.leaseKeys()...) }
+// wakeWaiting wakes this replica's lanes that wait for the claim, or an order, to be settled or free.
+func (a *attempt) wakeWaiting() { a.p.wake(a.settledKeys(a.freeKeys())...) }
 
 // rejected settles a record that must not be posted: the outcome, and the dead letter.
 func (a *attempt) rejected(rej *Rejection) Verdict {
@@ -141,6 +141,7 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		a.prog.unplan()
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
+		a.found.keep(&a.result)
 		f.Data, f.Orders = a.found.encode(), a.withdrawn()
 		if len(a.result.orders) > 0 { // the event has taken effect by this record's doing, too
 			f.Orders = a.orderUpdates()
@@ -163,7 +164,7 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		a.giveBack()
 		return Verdict{Park: end.park, Released: end.released}
 	}
-	a.wakeLease()
+	a.wakeWaiting()
 	for id := range f.Orders {
 		a.p.wake(paidKey(a.Organization, id))
 	}
@@ -247,7 +248,7 @@ func (a *attempt) again(b []byte) Verdict {
 		headers = append(headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
 	v := a.messages(s.Outcome, headers)
-	a.wakeLease()
+	a.wakeWaiting()
 	return v
 }
 

@@ -47,11 +47,21 @@ func (a *attempt) waitFor(ans *ClaimAnswer) *ending {
 	if expired {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: a.missing(ans)}}
 	}
-	park := &Park{Reason: parkDependency, Until: a.p.clock.Now().Add(min(a.p.cfg.Recheck, max(a.deadline()-a.w.wait.ran, a.p.cfg.Recheck/30)))}
+	park := &Park{Reason: parkDependency, Until: a.recheckAt()}
 	for _, ref := range ans.WaitingFor {
 		park.Keys = append(park.Keys, ref.WakeKey(a.Organization))
 	}
 	return &ending{park: park}
+}
+
+// recheckAt is when a record that waits for an order or for money asks again: as a rule after the time that is configured, sooner when its
+// deadline is nearer. Once that is over only what was produced meanwhile is to be settled.
+func (a *attempt) recheckAt() time.Time {
+	every := a.p.cfg.Recheck
+	if a.w.wait.over {
+		return a.p.clock.Now().Add(every / 6)
+	}
+	return a.p.clock.Now().Add(min(every, max(a.deadline()-a.w.wait.ran, every/30)))
 }
 
 func (a *attempt) deadline() time.Duration { return a.tenant.org().DependencyDeadline }

@@ -53,7 +53,10 @@ local function answer(state, busyUntil, waiting, pending, marked)
   return {state, now, busyUntil, sequence, show(c), entries, waiting, pending, marked or 0}
 end
 
-local function register(key) redis.call('SET', key, '1', 'PX', ARGV[10]) end
+local function registerFree(key) redis.call('SET', key, 'free', 'PX', ARGV[10]) end
+local function registerSettled(key)
+  if not redis.call('SET', key, 'settled', 'PX', ARGV[10], 'NX') then redis.call('PEXPIRE', key, ARGV[10]) end
+end
 
 -- What is settled is settled, also beneath a later attempt's write that is in doubt: its record publishes the stored outcome again.
 local same = coordinates ~= ''
@@ -94,7 +97,7 @@ if mine and ARGV[18] ~= '' and c[22] == ARGV[20] then
 end
 
 if holder ~= '' and not mine and tonumber(fresh(c[19])) > now then
-  register(KEYS[3])
+  registerFree(KEYS[3])
   return answer('busy', tonumber(c[19]), {0}, pending)
 end
 
@@ -104,7 +107,7 @@ if not mine then
   for i = 1, needs do
     local key = firstNeed + 2 * (i - 1)
     if cell(KEYS[key])[1] ~= 'done' then
-      register(KEYS[key + 1])
+      registerSettled(KEYS[key + 1])
       waiting[#waiting + 1] = orders + i
     end
   end
@@ -116,7 +119,7 @@ for i = 1, orders do
   local l = cell(KEYS[2 + 2 * i])
   local till = tonumber(l[21] or '0')
   if l[20] and l[20] ~= token and till > now then
-    register(KEYS[3 + 2 * i])
+    registerFree(KEYS[3 + 2 * i])
     waiting[#waiting + 1] = i
     if till > busyUntil then busyUntil = till end
   end

@@ -118,17 +118,17 @@ func (s *Claims) Renew(ctx context.Context, h Handle) error {
 }
 
 // Release gives back what the attempt holds, for parking or leaving. What was settled before stays settled, a marked write stays in doubt, a claim that holds
-// nothing is removed. Who waits for the leases is woken. Released again, or with nothing held any more, it answers nil; ErrLost if another attempt holds
+// nothing is removed. Who waits for what is free now is woken. Released again, or with nothing held any more, it answers nil; ErrLost if another attempt holds
 // the claim (leases of orders that are still ours are given back all the same).
 func (s *Claims) Release(ctx context.Context, h Handle) error {
 	k := keysOf(h.Organization)
 	orders := distinct(h.Orders)
 	keys := []string{k.epoch(), k.claim(h.Ref), k.waiters(h.Ref)}
-	args := []any{h.EpochID, s.c.seen(h.Organization, h.EpochID), h.Token, k.wake(), h.Ref.WakeKey(h.Organization)}
+	args := []any{h.EpochID, s.c.seen(h.Organization, h.EpochID), h.Token, k.wake(), h.Ref.FreeKey(h.Organization)}
 	for _, o := range orders {
 		r := Ref{RoleOrder, o}
 		keys = append(keys, k.claim(r), k.waiters(r))
-		args = append(args, r.WakeKey(h.Organization))
+		args = append(args, r.FreeKey(h.Organization))
 	}
 	if _, err := s.change(ctx, releaseScript, h, keys, args...); err != nil {
 		return fmt.Errorf("releasing %s %s: %w", h.Ref.Role, h.Ref.ID, err)

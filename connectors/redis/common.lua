@@ -26,9 +26,18 @@ local function keep(key, ms)
   if redis.call('PEXPIRE', key, ms, 'GT') == 0 and redis.call('PTTL', key) == -1 then redis.call('PEXPIRE', key, ms) end
 end
 
--- wake tells those who wait for a claim, if anyone registered since the last time.
+-- Who waits for a claim registers with what for: 'settled', or 'free', which somebody may wait for beside others who wait for 'settled'.
+
+-- wake tells those who wait that a claim is settled, if anyone registered since the last time.
 local function wake(key, channel, message)
   if redis.call('DEL', key) == 1 then redis.call('PUBLISH', channel, message) end
+end
+
+-- wakeNext tells those who wait for a claim or a lease to be free that it is. Who waits for it to be settled has nothing to gain and is left alone.
+local function wakeNext(key, channel, message)
+  if redis.call('GET', key) ~= 'free' then return end
+  redis.call('SET', key, 'settled', 'KEEPTTL')
+  redis.call('PUBLISH', channel, message)
 end
 
 -- fresh answers an empty string for a field that is absent.

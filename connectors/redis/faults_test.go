@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -116,6 +117,9 @@ func TestWakes(t *testing.T) {
 					if got == want {
 						return
 					}
+					if strings.HasPrefix(got, d.org+"/") { // others' are heard, too
+						t.Fatalf("wake-up %s, want %s", got, want)
+					}
 				case <-d.ctx.Done():
 					t.Fatalf("no wake-up %s", want)
 				}
@@ -124,19 +128,27 @@ func TestWakes(t *testing.T) {
 		pay := d.request(payment1, "p", "t/0/1", 0)
 		pay.Needs = []Ref{order1}
 		d.claim(pay, Waiting)
+		// Who gives an order back unfinished wakes those who want it, not those who wait for it to be settled: they stay registered.
+		held := d.request(order1, "h", "t/0/9", 1)
+		d.claim(held, Claimed)
+		d.claim(d.request(order1, "i", "t/0/8", 1), Busy)
+		d.claim(pay, Waiting)
+		d.release(held)
+		next(d.org + "/free/order/O1")
 		d.settle(order1, "a", "t/0/2", 1, StateDone)
 		next(d.org + "/order/O1")
 
 		d.claim(pay, Claimed)
 		d.claim(d.request(payment2, "q", "t/0/3", 0), Busy)
 		d.release(pay)
-		next(d.org + "/order/O1")
+		next(d.org + "/free/order/O1")
 
 		refund := d.request(refund1, "r", "t/0/4", 0)
 		refund.Needs = []Ref{payment1}
 		d.claim(refund, Waiting)
 		d.claim(pay, Claimed)
 		d.finish(pay, FinishRequest{State: StateRejected})
+		next(d.org + "/order/O1") // whoever waited for it to be free may not have been the only one
 		next(d.org + "/payment/P1")
 
 		// A wake-up nobody hears is lost; the re-check finds what happened, and registers anew if it must.

@@ -18,8 +18,11 @@ const (
 // Ref names a claim: the role and the business id within the organisation.
 type Ref struct{ Role, ID string }
 
-// WakeKey is the message that wakes those who wait for the claim: "org/role/id".
+// WakeKey is the message that wakes those who wait for the claim to be settled: "org/role/id".
 func (r Ref) WakeKey(org string) string { return org + "/" + r.Role + "/" + r.ID }
+
+// FreeKey is the message that wakes those who wait for the claim, or the order's lease, to be free: "org/free/role/id". What is settled is free, too.
+func (r Ref) FreeKey(org string) string { return org + "/free/" + r.Role + "/" + r.ID }
 
 // keyspace builds the keys of one organisation.
 type keyspace struct{ prefix string }

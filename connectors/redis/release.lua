@@ -10,7 +10,7 @@ for i = 1, (#KEYS - 3) / 2 do
   local key = KEYS[2 + 2 * i]
   if redis.call('HGET', key, 'ltoken') == token then
     redis.call('HDEL', key, 'ltoken', 'luntil')
-    if key ~= KEYS[2] then wake(KEYS[3 + 2 * i], ARGV[4], ARGV[5 + i]) end
+    if key ~= KEYS[2] then wakeNext(KEYS[3 + 2 * i], ARGV[4], ARGV[5 + i]) end
   end
 end
 
@@ -20,6 +20,6 @@ if c[1] and c[1] ~= token then return {'lost'} end
 if c[1] == token then
   redis.call('HDEL', KEYS[2], 'token', 'until', 'mark', 'acoordinates', 'afingerprint', 'arevision')
   if fresh(c[2]) == '' and fresh(c[3]) == '' and fresh(c[4]) == '' and not c[5] and not c[6] then redis.call('DEL', KEYS[2]) end
-  wake(KEYS[3], ARGV[4], ARGV[5])
+  wakeNext(KEYS[3], ARGV[4], ARGV[5])
 end
 return {'ok', clock(), sequence}

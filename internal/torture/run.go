@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ type run struct {
 	ops      map[string]int    // of all replicas, by name
 	calls    []time.Time       // that left for Zoho
 	losing   *losing           // a failover under way
-	flying   map[*conn]bool    // connections on which a call waits for its answer
+	flying   map[*conn]string  // calls that wait for their answers, by connection: when each left
 	highest  int               // most of them at a time
 	leases   leases
 	spins    spins
@@ -165,11 +166,7 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 		}
 	}
 	if strings.HasPrefix(op, "books ") && !strings.Contains(op, "/oauth/") && !p.cable.dead() {
-		x.mu.Lock()
-		x.calls = append(x.calls, time.Now())
-		x.flying[c] = true
-		x.highest = max(x.highest, len(x.flying))
-		x.mu.Unlock()
+		x.leaves(c, fmt.Sprintf("%s by replica %d at %s", op, p.r.n, time.Now().UTC().Format("15:04:05.000")))
 		c.await(func() {
 			x.mu.Lock()
 			defer x.mu.Unlock()
@@ -177,6 +174,20 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 		})
 	}
 	return true, last
+}
+
+// leaves takes note of a call that leaves for Zoho.
+func (x *run) leaves(c *conn, call string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.calls = append(x.calls, time.Now())
+	x.flying[c] = call
+	if n := len(x.flying); n > x.highest {
+		x.highest = n
+		if n > concurrency {
+			x.history.add("%d calls wait for their answers: %s", n, strings.Join(slices.Sorted(maps.Values(x.flying)), ", "))
+		}
+	}
 }
 
 func (x *run) hit(kind string) {
@@ -339,7 +350,7 @@ const (
 
 // simulate runs a seed from begin to end within a bubble. interrupt comes from outside the bubble: it can be asked, not waited for.
 func simulate(interrupt context.Context, seed int64, orders int, level slog.Level) *Result {
-	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, edited: map[string]string{}, flying: map[*conn]bool{}, faults: map[string]int{}, ops: map[string]int{}}
+	x := &run{seed: seed, plan: draw(seed), history: &history{level: level}, edited: map[string]string{}, flying: map[*conn]string{}, faults: map[string]int{}, ops: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	pause(ctx, time.Until(x.plan.start))

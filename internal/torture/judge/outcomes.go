@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -112,5 +113,9 @@ func (c *checker) lastBalance(st *tale.Story, outs []Outcome) {
 			return
 		}
 	}
-	c.Problem(noLies, "the last outcomes about %s say a balance of %s, the books %s", st.ID, outs[len(outs)-1].InvoiceAfter.Balance, is)
+	var said []string
+	for _, o := range outs {
+		said = append(said, fmt.Sprintf("%s after %s %s at %s", o.InvoiceAfter.Balance, o.Workflow, o.BusinessID, o.SettledAt.Format("15:04:05.000")))
+	}
+	c.Problem(noLies, "the last outcomes about %s say a balance that is not the books' %s: %s", st.ID, is, strings.Join(said, ", "))
 }
