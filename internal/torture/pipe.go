@@ -67,6 +67,7 @@ func (p *pipe) read(b []byte) (int, error) {
 			}
 			return n, nil
 		case p.ended:
+			p.tell()
 			return 0, io.EOF
 		}
 		p.cond.Wait()
@@ -144,6 +145,9 @@ func (c *conn) await(done func()) {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	c.in.arrived = done
+	if c.in.broken {
+		c.in.tell()
+	}
 }
 
 // connect makes both ends of a connection.
