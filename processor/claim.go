@@ -263,10 +263,12 @@ func (a *attempt) conflict(ans *ClaimAnswer) *ending {
 		return nil
 	}
 	if e.State == "sending" && e.Sending.Coordinates != a.coordinates && e.Sending.Revision != a.revision {
-		// Another revision's write is in doubt: its record resolves that.
-		end := a.parkFor(parkDependency, time.Second)
-		end.park.Keys = []string{a.ref.WakeKey(a.Organization)}
-		return end
+		if !a.orphaned(e) { // another revision's write is in doubt: its record resolves that
+			end := a.parkFor(parkDependency, time.Second)
+			end.park.Keys = []string{a.ref.WakeKey(a.Organization)}
+			return end
+		}
+		a.inDoubt = doubt{unknown: true, since: a.epoch.Since} // what it wrote, if anything, is met where this one looks before it writes
 	}
 	order := ans.Orders[a.orderID]
 	if a.ref.Role == RoleCancel {

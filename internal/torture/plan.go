@@ -212,6 +212,9 @@ func draw(seed int64) *plan {
 	}
 	p.further(seed)
 	p.strain(seed)
+	if p.perDay < usualQuota && p.forgetful() {
+		p.perDay += 150 // what is looked up again
+	}
 	return p.plan
 }
 
@@ -242,7 +245,7 @@ func (p *planner) scarcity() {
 	if slices.ContainsFunc(p.wire, func(f *wireFault) bool { return f.action == quotaGone }) {
 		return
 	}
-	p.perDay = p.between(240, 280)                                                                        // two days of it suffice, with all that faults cost
+	p.perDay = p.between(300, 340)                                                                        // two days of it suffice, less the reserve, with all that faults cost
 	p.start = time.Date(begin.Year(), begin.Month(), begin.Day()+1, 3, p.between(30, 50), 0, 0, time.UTC) // 23:30 to 23:50 in New York
 }
 

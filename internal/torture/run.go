@@ -165,7 +165,7 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 			last = then
 		}
 	}
-	if strings.HasPrefix(op, "books ") && !strings.Contains(op, "/oauth/") && !p.cable.dead() {
+	if counted(op) && !p.cable.dead() {
 		x.leaves(c, fmt.Sprintf("%s by replica %d at %s", op, p.r.n, time.Now().UTC().Format("15:04:05.000")))
 		c.await(func() {
 			x.mu.Lock()
@@ -174,6 +174,11 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 		})
 	}
 	return true, last
+}
+
+// counted says whether an operation is a call that Zoho Books counts for the company: tokens and the list of companies name none.
+func counted(op string) bool {
+	return strings.HasPrefix(op, "books ") && !strings.Contains(op, "/oauth/") && !strings.HasSuffix(op, "/organizations")
 }
 
 // leaves takes note of a call that leaves for Zoho.

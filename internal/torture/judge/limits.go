@@ -20,14 +20,17 @@ func (c *checker) limits() {
 		}
 	}
 	if c.Limits.PerDay > 0 {
-		days, most := map[string]int{}, c.Limits.PerDay
+		days, most := map[string][]time.Time{}, c.Limits.PerDay
 		if c.Tale.Forgetful { // what is left of the day is known again with the first answer; until then as many leave as may be in flight
 			most += c.Limits.InFlight
 		}
 		for _, at := range calls {
 			day := at.In(c.zone).Format(time.DateOnly)
-			if days[day]++; days[day] == most+1 {
-				c.Problem(limits, "more than %d calls left on %s", most, day)
+			days[day] = append(days[day], at)
+		}
+		for day, left := range days {
+			if n := len(left); n > most {
+				c.Problem(limits, "%d calls left on %s, of at most %d, the last one at %s", n, day, most, clock(left[n-1]))
 			}
 		}
 	}
