@@ -3,7 +3,7 @@
 --
 -- KEYS: epoch, claim, the claim's waiters; per order its claim and waiters; per announced order its pending payments; per need its claim and waiters;
 --       if asked for, the pending payments to list.
--- ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 lease ms, 5 coordinates, 6 fingerprint, 7 revision (19 digits), 8 replay, 9 business id,
+-- ARGV: 1 epoch id, 2 changes seen, 3 token, 4 lease ms, 5 coordinates, 6 fingerprint, 7 revision (19 digits), 8 replay, 9 business id,
 --       10 waiter ttl ms, 11 retention ms, 12 grace ms, 13 orders, 14 announced, 15 needs, 16 list, 17 announced orders as JSON,
 --       18 step (empty: none), 19 steps, 20 mark.
 -- Answers {state, now, busy until, sequence, entry, entries of orders and needs, indexes waited for (orders, then needs; 0 the claim), pending, marked}.

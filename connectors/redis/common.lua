@@ -9,16 +9,18 @@ end
 -- whole writes a number without an exponent.
 local function whole(n) return string.format('%.0f', n) end
 
--- guard answers the next sequence number of the epoch, or nil when Redis holds another epoch or none. A sequence number lower than one that a caller
--- has seen means that Redis lost its last writes (a failover, a restart from an old file): the epoch is over.
+-- guard answers the number of the caller's next change in the epoch, or nil when Redis holds another epoch or none. Each caller's changes are counted by
+-- themselves, in a field of its own; seen is that field and the highest number the caller was answered, 'n:CALLER 17'. A lower one means that Redis
+-- lost its last writes (a failover, a restart from an old file), whatever others have written since: the epoch is over.
 local function guard(key, id, seen)
-  local e = redis.call('HMGET', key, 'id', 'sequence')
+  local field, number = string.match(seen, '^(%S+) (%d+)$')
+  local e = redis.call('HMGET', key, 'id', field)
   if not e[1] or e[1] ~= id then return nil end
-  if tonumber(e[2] or '0') < tonumber(seen) then
+  if tonumber(e[2] or '0') < tonumber(number) then
     redis.call('DEL', key)
     return nil
   end
-  return redis.call('HINCRBY', key, 'sequence', 1)
+  return redis.call('HINCRBY', key, field, 1)
 end
 
 -- keep makes a key live at least so many milliseconds longer; it never shortens a life. GT leaves a key that has no end as it is: a new one.

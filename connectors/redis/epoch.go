@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -45,6 +46,8 @@ type EpochFacts struct {
 	Known string
 }
 
+// seenEpoch is an epoch and the number of this client's last change in it. Redis counts each client's changes by themselves: one count for all would
+// be made up by the others' changes before this client asks again, and the loss of its last ones go unnoticed.
 type seenEpoch struct {
 	id       string
 	sequence int64
@@ -55,7 +58,7 @@ func (c *Client) CurrentEpoch(ctx context.Context, org string) (Epoch, bool, err
 	if err := checkOrganization(org); err != nil {
 		return Epoch{}, false, fmt.Errorf("reading the epoch: %w", err)
 	}
-	v, err := c.rdb.HMGet(ctx, keysOf(org).epoch(), "id", "loss", "ends", "at", "sequence").Result()
+	v, err := c.rdb.HMGet(ctx, keysOf(org).epoch(), "id", "loss", "ends", "at").Result()
 	if err != nil {
 		return Epoch{}, false, fmt.Errorf("reading the epoch: %w", err)
 	}
@@ -95,7 +98,7 @@ func (c *Client) Epoch(ctx context.Context, org string, first EpochFacts) (Epoch
 	}
 	c.mu.Lock()
 	if s := c.epochs[org]; s == nil || s.id != e.ID {
-		c.epochs[org] = &seenEpoch{id: e.ID, sequence: numberOf(v[4])}
+		c.epochs[org] = &seenEpoch{id: e.ID}
 	}
 	c.mu.Unlock()
 	return e, nil
@@ -121,13 +124,13 @@ func (c *Client) lastEpoch(org string) (string, int64) {
 	return s.id, s.sequence
 }
 
-// seen answers the highest sequence number met in an epoch.
-func (c *Client) seen(org, id string) int64 {
+// seen names the field that counts this client's changes, and the highest number it was answered in an epoch.
+func (c *Client) seen(org, id string) string {
 	last, sequence := c.lastEpoch(org)
 	if last != id {
-		return 0
+		sequence = 0
 	}
-	return sequence
+	return c.counter + " " + strconv.FormatInt(sequence, 10)
 }
 
 // note remembers a sequence number that a script answered. Epochs not established through this client are not remembered: the check is for long-lived ones.

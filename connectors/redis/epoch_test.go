@@ -138,8 +138,16 @@ func TestRedisThatLostItsLastWritesEndsTheEpoch(t *testing.T) {
 			d.release(func() ClaimRequest { r := d.request(order1, token, "t/0/1", 1); d.claim(r, Claimed); return r }())
 		}
 		// What a failover to a replica that lagged behind does.
-		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), "sequence", 2).Err(); err != nil {
+		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), d.claims.c.counter, 2).Err(); err != nil {
 			t.Fatal(err)
+		}
+		// Others lost nothing and go on.
+		other := s.desk()
+		other.org, other.epoch = d.org, d.epoch
+		for range 5 {
+			r := other.request(order2, "o", "t/0/2", 1)
+			other.claim(r, Claimed)
+			other.release(r)
 		}
 		if _, err := d.claims.Claim(d.ctx, d.request(order1, "d", "t/0/1", 1)); !errors.Is(err, ErrEpochChanged) {
 			t.Fatalf("Claim: %v, want ErrEpochChanged", err)

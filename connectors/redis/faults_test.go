@@ -88,7 +88,7 @@ func TestACommandThatLayAboutChangesNothing(t *testing.T) {
 		k := keysOf(d.org)
 		for _, step := range []string{"first", ""} {
 			v, err := d.claims.c.run(d.ctx, sendingScript, []string{k.epoch(), k.claim(order1), k.claim(order1)},
-				d.epoch, 0, "a", 60000, step, "1", "stale", 100000, early, 1000)
+				d.epoch, d.claims.c.seen(d.org, d.epoch), "a", 60000, step, "1", "stale", 100000, early, 1000)
 			if err != nil || !errors.Is(verdictOf(v), ErrLost) {
 				t.Errorf("step %q: %v %v", step, v, err)
 			}

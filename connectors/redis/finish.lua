@@ -1,7 +1,7 @@
 -- Settles a claim: stores the outcome, updates the orders named, gives back their leases and wakes who waits.
 --
 -- KEYS: epoch, claim, its waiters; per order its claim, its waiters and its pending payments.
--- ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 done or rejected, 5 outcome, 6 whether steps are given, 7 steps, 8 whether data is given, 9 data,
+-- ARGV: 1 epoch id, 2 changes seen, 3 token, 4 done or rejected, 5 outcome, 6 whether steps are given, 7 steps, 8 whether data is given, 9 data,
 --       10 retention ms, 11 business id, 12 wake channel, 13 the claim's wake message, 14 prefix of the pending keys, then per order: wake message,
 --       whether data is given, data, revision (19 digits, empty: keep), done.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])

@@ -11,6 +11,7 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,7 +37,8 @@ type Client struct {
 	pipes  *pipeliner
 	logger *slog.Logger
 
-	marks atomic.Int64 // the last mark given out, see nextMark
+	marks   atomic.Int64 // the last mark given out, see nextMark
+	counter string       // the epoch's field that counts this client's changes; a new one for each client
 
 	mu     sync.Mutex
 	epochs map[string]*seenEpoch // by organisation
@@ -90,8 +92,9 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 			// Announcements of maintenance by rented servers; asking for them costs every connection a round trip.
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}),
-		logger: cfg.Logger,
-		epochs: make(map[string]*seenEpoch),
+		logger:  cfg.Logger,
+		epochs:  make(map[string]*seenEpoch),
+		counter: "n:" + rand.Text()[:16],
 	}
 	c.pipes = newPipeliner(c.rdb, cfg.Batch)
 	c.closing, c.close = context.WithCancel(context.Background())

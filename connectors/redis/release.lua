@@ -1,7 +1,7 @@
 -- Gives back what an attempt holds: the order leases, and the claim. What was settled before stays settled, a write in doubt stays in doubt.
 --
 -- KEYS: epoch, claim, its waiters; per order its claim and waiters.
--- ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 wake channel, 5 the claim's wake message, then one per order.
+-- ARGV: 1 epoch id, 2 changes seen, 3 token, 4 wake channel, 5 the claim's wake message, then one per order.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
 if not sequence then return {'epoch'} end
 

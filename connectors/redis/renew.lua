@@ -1,6 +1,6 @@
 -- Prolongs the leases of a claim and of its orders.
 --
--- KEYS: epoch, claim, the orders' claims.  ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 lease ms, 5 grace ms.
+-- KEYS: epoch, claim, the orders' claims.  ARGV: 1 epoch id, 2 changes seen, 3 token, 4 lease ms, 5 grace ms.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
 if not sequence then return {'epoch'} end
 if redis.call('HGET', KEYS[2], 'token') ~= ARGV[3] then return {'lost'} end

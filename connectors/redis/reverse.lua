@@ -2,7 +2,7 @@
 -- held under the token, so nobody works on any of the claims. Asked again it changes nothing.
 --
 -- KEYS: epoch, the orders whose leases are held, the claims.
--- ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 retention ms, 5 number of orders, then per order: whether data is given, data; then per claim: coordinates.
+-- ARGV: 1 epoch id, 2 changes seen, 3 token, 4 retention ms, 5 number of orders, then per order: whether data is given, data; then per claim: coordinates.
 -- Answers {'ok', now, sequence}, {'doubt', index of the claim, sequence} or {'lost'}.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
 if not sequence then return {'epoch'} end

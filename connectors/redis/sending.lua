@@ -1,7 +1,7 @@
 -- Marks that a write is about to leave, or (without a step) that the end of the marked write is known; renews the leases.
 --
 -- KEYS: epoch, claim, the orders' claims.
--- ARGV: 1 epoch id, 2 sequence seen, 3 token, 4 lease ms, 5 step, 6 whether steps are given, 7 steps, 8 retention ms, 9 mark, 10 grace ms.
+-- ARGV: 1 epoch id, 2 changes seen, 3 token, 4 lease ms, 5 step, 6 whether steps are given, 7 steps, 8 retention ms, 9 mark, 10 grace ms.
 -- The mark grows with every call of a holder: a command that was repeated after a lost answer changes nothing the second time, and one that lay about in
 -- a closed connection cannot undo a later one.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
