@@ -86,6 +86,10 @@ func (a *attempt) inherit(e ClaimEntry) {
 	if e.State == "rejected" {
 		a.prog.Inherited = true
 	}
+	if f := a.prog.Found; f != nil && a.isOurs(f.Origin) { // another record found what this one had written
+		a.prog.Found = nil
+		return
+	}
 	a.found = a.prog.Found
 	planned := a.prog.Payment != nil || a.prog.Refund != nil || a.prog.Cancel != nil // with that record's origin in it
 	if planned && a.found == nil && !a.prog.Inherited && a.prog.Origin != "" && a.prog.Origin != a.event.origin {
