@@ -107,6 +107,8 @@ func knownContact() *contactRecord {
 	return &contactRecord{ID: "contact-1", At: unixMilli(o.OccurredAt), Raw: rawHash(&o.Customer), Sent: hashes{}}
 }
 
+func (c *diaryClaims) Witness(context.Context, string, string, string) error { return nil }
+
 func (c *diaryClaims) CacheGet(context.Context, string, string, string) ([]byte, error) {
 	return knownContact().encode(), nil
 }

@@ -112,6 +112,12 @@ func (a *attempt) ask(req *ClaimRequest) (*ClaimAnswer, *ending) {
 			return nil, a.storeAway(err)
 		}
 		a.epoch, req.EpochID = ep, ep.ID
+		if err := a.p.claims.Witness(a.intake, a.Organization, a.d.Epoch, a.d.Changes); errors.Is(err, ErrEpochChanged) {
+			refresh = true
+			continue
+		} else if err != nil {
+			return nil, a.storeAway(err)
+		}
 		if a.advance = a.prepare(); a.advance != nil {
 			first := progress{Origin: a.event.origin, Fingerprint: a.fingerprint}
 			req.Step, req.Steps = stepInvoice, first.encode()

@@ -19,9 +19,10 @@ type Delivery struct {
 	// Leaving closes when the partition was revoked or the service stops: start no new write then.
 	Leaving <-chan struct{}
 	// Committed says whether the group had a commit for this partition when it was assigned, Epoch which Redis epoch the
-	// commit named ("" when it named none), End where the log ended then.
+	// commit named ("" when it named none), Changes what it rests on there (for Claims.Witness), End where the log ended then.
 	Committed bool
 	Epoch     string
+	Changes   string
 	End       int64
 	// TraceID goes into the outcome; "" when nothing is traced.
 	TraceID string
@@ -138,6 +139,9 @@ type Claims interface {
 	Finish(ctx context.Context, h *ClaimHandle, f *ClaimFinish) error
 	// Epoch is the organisation's present epoch; refresh asks Redis again.
 	Epoch(ctx context.Context, organization string, refresh bool) (*Epoch, error)
+	// Witness holds what a commit named against Redis, once: ErrEpochChanged where it lacks changes that the commit rests on. Whoever
+	// made them may have died in the moment when Redis lost them.
+	Witness(ctx context.Context, organization, epoch, changes string) error
 	// CacheGet answers nil when the key is not there.
 	CacheGet(ctx context.Context, organization, kind, key string) ([]byte, error)
 	CacheSet(ctx context.Context, organization, kind, key string, value []byte, ttl time.Duration) error

@@ -9,10 +9,10 @@ end
 -- whole writes a number without an exponent.
 local function whole(n) return string.format('%.0f', n) end
 
--- guard answers the number of the caller's next change in the epoch, or nil when Redis holds another epoch or none. Each caller's changes are counted by
+-- intact answers the field that counts a caller's changes in the epoch, or nil when Redis holds another epoch or none. Each caller's changes are counted by
 -- themselves, in a field of its own; seen is that field and the highest number the caller was answered, 'n:CALLER 17'. A lower one means that Redis
 -- lost its last writes (a failover, a restart from an old file), whatever others have written since: the epoch is over.
-local function guard(key, id, seen)
+local function intact(key, id, seen)
   local field, number = string.match(seen, '^(%S+) (%d+)$')
   local e = redis.call('HMGET', key, 'id', field)
   if not e[1] or e[1] ~= id then return nil end
@@ -20,7 +20,13 @@ local function guard(key, id, seen)
     redis.call('DEL', key)
     return nil
   end
-  return redis.call('HINCRBY', key, field, 1)
+  return field
+end
+
+-- guard counts a change of the caller in the epoch and answers its number, or nil where the epoch is not intact.
+local function guard(key, id, seen)
+  local field = intact(key, id, seen)
+  return field and redis.call('HINCRBY', key, field, 1)
 end
 
 -- keep makes a key live at least so many milliseconds longer; it never shortens a life. GT leaves a key that has no end as it is: a new one.

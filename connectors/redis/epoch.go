@@ -126,11 +126,31 @@ func (c *Client) lastEpoch(org string) (string, int64) {
 
 // seen names the field that counts this client's changes, and the highest number it was answered in an epoch.
 func (c *Client) seen(org, id string) string {
+	client, sequence := c.Changes(org, id)
+	return client + " " + strconv.FormatInt(sequence, 10)
+}
+
+// Changes says which of an epoch's changes Redis has answered this client, for others to hold against Redis ([Client.Witness]) should this process and
+// the last writes of Redis be lost together: a name of the client without spaces, and a number.
+func (c *Client) Changes(org, id string) (client string, number int64) {
 	last, sequence := c.lastEpoch(org)
 	if last != id {
 		sequence = 0
 	}
-	return c.counter + " " + strconv.FormatInt(sequence, 10)
+	return c.counter, sequence
+}
+
+// Witness reports whether Redis still holds that many changes of a client in the epoch. Where not, Redis has lost writes that somebody went on from: the
+// epoch is ended, and every client finds ErrEpochChanged.
+func (c *Client) Witness(ctx context.Context, org, id, client string, number int64) (bool, error) {
+	if err := checkOrganization(org); err != nil {
+		return false, fmt.Errorf("asking for changes: %w", err)
+	}
+	v, err := c.run(ctx, witnessScript, []string{keysOf(org).epoch()}, id, client+" "+strconv.FormatInt(number, 10))
+	if err != nil {
+		return false, fmt.Errorf("asking for the changes of %s: %w", client, err)
+	}
+	return len(v) == 1 && numberOf(v[0]) == 1, nil
 }
 
 // note remembers a sequence number that a script answered. Epochs not established through this client are not remembered: the check is for long-lived ones.

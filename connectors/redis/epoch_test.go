@@ -157,3 +157,34 @@ func TestRedisThatLostItsLastWritesEndsTheEpoch(t *testing.T) {
 		}
 	})
 }
+
+// Who wrote last may die in the moment when Redis loses it: others know by what it had told them.
+func TestOthersNoticeWhatTheDeadHaveLost(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, s *bundle) {
+		dead, d := s.desk(), s.desk()
+		d.org, d.epoch = dead.org, dead.epoch
+		for _, token := range []string{"a", "b", "c"} {
+			r := dead.request(order1, token, "t/0/1", 1)
+			dead.claim(r, Claimed)
+			dead.release(r)
+		}
+		client, number := dead.claims.c.Changes(d.org, d.epoch)
+		if number < 6 {
+			t.Fatalf("%s made %d changes, want 6", client, number)
+		}
+		if there, err := d.claims.c.Witness(d.ctx, d.org, d.epoch, client, number); err != nil || !there {
+			t.Fatalf("all is there: %v %v", there, err)
+		}
+		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), client, number-1).Err(); err != nil {
+			t.Fatal(err)
+		}
+		d.claim(d.request(order2, "d", "t/0/2", 1), Claimed) // nothing of its own was lost
+		if there, err := d.claims.c.Witness(d.ctx, d.org, d.epoch, client, number); err != nil || there {
+			t.Fatalf("one change is gone: %v %v", there, err)
+		}
+		if _, err := d.claims.Claim(d.ctx, d.request(order1, "e", "t/0/1", 1)); !errors.Is(err, ErrEpochChanged) {
+			t.Fatalf("Claim: %v, want ErrEpochChanged", err)
+		}
+	})
+}

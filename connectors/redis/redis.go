@@ -94,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		}),
 		logger:  cfg.Logger,
 		epochs:  make(map[string]*seenEpoch),
-		counter: "n:" + rand.Text()[:16],
+		counter: "n:" + rand.Text()[:8],
 	}
 	c.pipes = newPipeliner(c.rdb, cfg.Batch)
 	c.closing, c.close = context.WithCancel(context.Background())

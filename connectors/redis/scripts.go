@@ -34,6 +34,8 @@ var (
 	reverseLua string
 	//go:embed epoch.lua
 	epochLua string
+	//go:embed witness.lua
+	witnessLua string
 	//go:embed budget.lua
 	budgetLua string
 	//go:embed pause.lua
@@ -57,6 +59,7 @@ var (
 	lookupScript   = newScript("lookup", entryLua, lookupLua)
 	reverseScript  = newScript("reverse", commonLua, reverseLua)
 	epochScript    = newScript("epoch", epochLua)
+	witnessScript  = newScript("witness", commonLua, witnessLua)
 	budgetScript   = newScript("budget", budgetLua)
 	pauseScript    = newScript("pause", pauseLua)
 	unleaseScript  = newScript("unlease", unleaseLua)

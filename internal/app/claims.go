@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +27,16 @@ type claims struct {
 
 	mu     sync.Mutex
 	epochs map[string]*processor.Epoch
-	mark   string // of all organisations' epochs; what commits name
+	mark   string               // of all organisations' epochs
+	orgs   []string             // those, sorted
+	met    map[witness]struct{} // found in Redis
 }
+
+// witness is what a commit says of the changes in Redis that its results rest on, for one organisation.
+type witness struct{ organization, text string }
+
+// maxMet bounds the witnesses that are remembered; one that was forgotten is asked for again.
+const maxMet = 10_000
 
 // Claim implements processor.Claims.
 func (c *claims) Claim(ctx context.Context, req *processor.ClaimRequest) (*processor.ClaimAnswer, error) {
@@ -139,11 +149,11 @@ func (c *claims) Epoch(ctx context.Context, organization string, refresh bool) (
 
 // remark makes the mark of all epochs anew; entries handed out before stay as they were. The lock is held.
 func (c *claims) remark() {
-	ids := make([]string, 0, len(c.epochs))
-	for org, e := range c.epochs {
-		ids = append(ids, org+"="+e.ID)
+	c.orgs = slices.Sorted(maps.Keys(c.epochs))
+	ids := make([]string, len(c.orgs))
+	for i, org := range c.orgs {
+		ids[i] = org + "=" + c.epochs[org].ID
 	}
-	slices.Sort(ids)
 	sum := sha256.Sum256([]byte(strings.Join(ids, " ")))
 	c.mark = hex.EncodeToString(sum[:8])
 	for org, e := range c.epochs {
@@ -153,11 +163,66 @@ func (c *claims) remark() {
 	}
 }
 
-// epochMark is what commits name now.
+// epochMark is what commits name now: the mark of the epochs, this client and how many of its changes Redis has answered in each, by organisation.
+// Whatever a commit settles rests on no more changes than those.
 func (c *claims) epochMark() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mark
+	if c.mark == "" {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(c.mark)
+	for i, org := range c.orgs {
+		client, number := c.client.Changes(org, c.epochs[org].ID)
+		if i == 0 {
+			b.WriteString(" " + client + " ")
+		} else {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.FormatInt(number, 10))
+	}
+	return b.String()
+}
+
+// splitMark takes what a commit named apart: the mark of the epochs, and the rest. The end of it may have been cut off, which makes the last number smaller:
+// less to be found, and nothing that is not there.
+func splitMark(text string) (mark, changes string) {
+	mark, changes, _ = strings.Cut(text, " ")
+	return mark, changes
+}
+
+// Witness implements processor.Claims.
+func (c *claims) Witness(ctx context.Context, organization, mark, changes string) error {
+	c.mu.Lock()
+	e, i := c.epochs[organization], slices.Index(c.orgs, organization)
+	w := witness{organization, changes}
+	_, met := c.met[w]
+	same := mark == c.mark // else it is of another epoch, of which is known that it was lost
+	c.mu.Unlock()
+	client, numbers, ok := strings.Cut(changes, " ")
+	all := strings.Split(numbers, ",")
+	if met || !same || e == nil || !ok || i >= len(all) {
+		return nil
+	}
+	number, err := strconv.ParseInt(all[i], 10, 64)
+	if err != nil || !strings.HasPrefix(client, "n:") {
+		return nil //nolint:nilerr // nothing that booksync has written
+	}
+	there, err := c.client.Witness(ctx, organization, e.ID, client, number)
+	switch {
+	case err != nil:
+		return claimError(err)
+	case !there:
+		return processor.ErrEpochChanged
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.met) >= maxMet || c.met == nil {
+		c.met = make(map[witness]struct{})
+	}
+	c.met[w] = struct{}{}
+	return nil
 }
 
 func claimError(err error) error {

@@ -42,8 +42,9 @@ func (h *handler) Handle(ctx context.Context, d *kafka.Delivery) kafka.Result {
 	})
 	defer span.End(nil)
 	work, _ := d.State.(*processor.Work)
+	mark, changes := splitMark(d.Resumed.Epoch)
 	pd := &processor.Delivery{
-		Record: rec, Attempt: d.Attempt, Leaving: d.Leaving(), Committed: d.Resumed.Committed, Epoch: d.Resumed.Epoch, End: d.Resumed.End,
+		Record: rec, Attempt: d.Attempt, Leaving: d.Leaving(), Committed: d.Resumed.Committed, Epoch: mark, Changes: changes, End: d.Resumed.End,
 		TraceID: telemetry.TraceID(ctx), Work: work,
 	}
 	if d.Attempt == 1 {
