@@ -13,6 +13,7 @@ import (
 // applyRefund credits the value given back and returns the money: two calls. Its own credit note is the fence: a refund
 // entry of exactly its remainder can't be written twice.
 func (a *attempt) applyRefund() *ending {
+	listed := a.states[a.orderID].Partial // now, from the books, where this refund's own entries may be already
 	st, end := a.orderForCredit()
 	if end != nil {
 		return end
@@ -30,8 +31,15 @@ func (a *attempt) applyRefund() *ending {
 			return &ending{reject: rej}
 		}
 		a.prog.Refund = plan
-	} else if rej := a.renewed(plan); rej != nil {
-		return &ending{reject: rej}
+	} else {
+		if rej := a.renewed(plan); rej != nil {
+			return &ending{reject: rej}
+		}
+		if listed {
+			if st, _, end = a.beforeEntries(st); end != nil {
+				return end
+			}
+		}
 	}
 	posted := decimal.Zero
 	intent := plan.applied(st, a.ref.key()) // from the first write on, others count on all of it
@@ -185,13 +193,27 @@ func (a *attempt) ownEntries(st *OrderState) (*OrderState, *ending) {
 	if !a.rebuilt && !a.inDoubt.unknown || st.Invoice == nil {
 		return st, nil
 	}
+	before, found, end := a.beforeEntries(st)
+	switch {
+	case end != nil:
+		return nil, end
+	case found && !a.forgotten(): // this record is newer than what Redis lost: another one wrote them
+		return nil, &ending{duplicate: duplicateSame}
+	case found: // each step looks before it writes
+		a.inDoubt.unknown = true
+	}
+	return before, nil
+}
+
+// beforeEntries is a state that was listed from the books as it was before this refund's entries, and whether there are any.
+func (a *attempt) beforeEntries(st *OrderState) (*OrderState, bool, *ending) {
 	found, c := false, *st
 	c.Credits, c.Payments = slices.Clone(st.Credits), slices.Clone(st.Payments)
 	for i := range c.Credits {
 		if cr := &c.Credits[i]; drawable(cr.Key) {
 			sum, end := a.entered(cr.DocumentID, a.tenant.books.ListCreditNoteRefunds)
 			if end != nil {
-				return nil, end
+				return nil, false, end
 			}
 			cr.Refunded, found = cr.Refunded.Sub(sum), found || !sum.IsZero()
 		}
@@ -200,18 +222,12 @@ func (a *attempt) ownEntries(st *OrderState) (*OrderState, *ending) {
 		if p := &c.Payments[i]; p.DocumentID != "" {
 			sum, end := a.entered(p.DocumentID, a.tenant.books.ListPaymentRefunds)
 			if end != nil {
-				return nil, end
+				return nil, false, end
 			}
 			p.Excess, found = p.Excess.Add(sum), found || !sum.IsZero()
 		}
 	}
-	if found && !a.forgotten() { // this record is newer than what Redis lost: another one wrote them
-		return nil, &ending{duplicate: duplicateSame}
-	}
-	if found { // each step looks before it writes
-		a.inDoubt.unknown = true
-	}
-	return &c, nil
+	return &c, found, nil
 }
 
 // entered is the sum of this refund's entries on a credit note or payment.
