@@ -150,6 +150,13 @@ func (c *conn) await(done func()) {
 	}
 }
 
+// writable says whether what is written goes anywhere. A connection that was cut while it lay idle is found out by its next write.
+func (c *conn) writable() bool {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return !c.out.broken && !c.out.ended
+}
+
 // connect makes both ends of a connection.
 func connect(client, server addr) (*conn, *conn) {
 	up, down := newPipe(), newPipe()

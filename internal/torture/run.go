@@ -165,7 +165,7 @@ func (x *run) see(p *process, c *conn, op string) (bool, func()) {
 			last = then
 		}
 	}
-	if counted(op) && !p.cable.dead() {
+	if counted(op) && !p.cable.dead() && c.writable() {
 		x.leaves(c, fmt.Sprintf("%s by replica %d at %s", op, p.r.n, time.Now().UTC().Format("15:04:05.000")))
 		c.await(func() {
 			x.mu.Lock()
