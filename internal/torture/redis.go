@@ -9,6 +9,7 @@ import (
 // redisServer is a Redis whose connections come through the network.
 type redisServer struct {
 	*miniredis.Miniredis
+	fence    *fence
 	listener *listener
 	done     chan struct{}
 	quit     chan struct{}
@@ -22,6 +23,8 @@ func startRedis(l *listener) *redisServer {
 	if c, err := r.Dial(); err == nil { // starts the server without a socket
 		_ = c.Close()
 	}
+	r.fence = &fence{redis: r.Miniredis}
+	r.Server().SetPreHook(r.fence.watch)
 	go func() {
 		defer close(r.done)
 		for {

@@ -470,6 +470,7 @@ func (x *run) judge(res *Result) {
 	if !slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && slices.Contains(holdsUp, f.action) }) {
 		e.Lapsed = x.leases.Found
 	}
+	e.Usurped = x.w.redis.fence.Found
 	e.Skew, e.Delay = maxSkew, readDelay
 	if slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && (f.action == freeze || f.action == slow) }) {
 		e.Calls.LargestInFlight = 0 // what the network holds back arrives when its slot is long free

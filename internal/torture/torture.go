@@ -6,6 +6,7 @@
 //	tale             the tale of a seed: what producers send
 //	plan.go          the faults of a seed; strain.go those that come again and again
 //	world.go         the services; network.go, pipe.go, wire.go how replicas reach them
+//	fence.go         who changes a claim of others
 //	replica.go       processes that live and die
 //	run.go           one simulation
 //	judge            the checker: the promises, the money

@@ -47,8 +47,10 @@ func Check(e Evidence) *Findings {
 	c.outcomes()
 	c.order()
 	c.limits()
-	if c.Lapsed != "" {
-		c.Problem(held, "%s", c.Lapsed)
+	for _, what := range []string{c.Lapsed, c.Usurped} {
+		if what != "" {
+			c.Problem(held, "%s", what)
+		}
 	}
 	if c.Spinning != "" {
 		c.Problem(waits, "within one second these operations left: %s", c.Spinning)

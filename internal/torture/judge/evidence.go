@@ -52,6 +52,8 @@ type Evidence struct {
 	Skew time.Duration
 	// Lapsed says who went on with a claim whose lease had lapsed although nothing kept it from being prolonged; "" is nobody.
 	Lapsed string
+	// Usurped says who changed a claim that another attempt held; "" is nobody.
+	Usurped string
 	// Spinning says what was seen of work that never waits for anything; "" is nothing.
 	Spinning string
 }
