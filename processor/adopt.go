@@ -2,6 +2,8 @@ package processor
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 
 	"github.com/shopspring/decimal"
 
@@ -91,11 +93,24 @@ func (a *attempt) inherit(e ClaimEntry) {
 		return
 	}
 	a.found = a.prog.Found
-	planned := a.prog.Payment != nil || a.prog.Refund != nil || a.prog.Cancel != nil // with that record's origin in it
+	planned := a.prog.Payment != nil || a.prog.Refund != nil || a.prog.Cancel != nil || // with that record's origin in it
+		// An order's change is gone on with by whoever comes; but a record that stood before this one was settled, and Redis forgot.
+		a.prog.Correction != nil && a.prog.Fingerprint == a.fingerprint && cameBefore(a.prog.Origin, a.event.origin)
 	if planned && a.found == nil && !a.prog.Inherited && a.prog.Origin != "" && a.prog.Origin != a.event.origin {
 		o := origin{Coordinates: a.prog.Origin, Revision: a.revision, Fingerprint: a.fingerprint, Order: orderMark(a.orderID)}
 		a.found = &inBooks{Origin: o.String(), Documents: a.prog.Documents}
 	}
+}
+
+// cameBefore says whether a record stood before another one in the same partition: with one order's records it was settled first.
+func cameBefore(one, other string) bool {
+	i, j := strings.LastIndexByte(one, '/'), strings.LastIndexByte(other, '/')
+	if i < 0 || j < 0 || one[:i] != other[:j] {
+		return false
+	}
+	m, err1 := strconv.ParseInt(one[i+1:], 10, 64)
+	n, err2 := strconv.ParseInt(other[j+1:], 10, 64)
+	return err1 == nil && err2 == nil && m < n
 }
 
 // wroteInvoice says whether the order's state was rebuilt from an invoice that this record wrote.
@@ -129,6 +144,7 @@ func (a *attempt) adoptable(originValue string, doc schemas.Document) *ending {
 		a.found = &inBooks{Origin: originValue, Documents: []schemas.Document{doc}}
 		return &ending{duplicate: duplicateSame}
 	}
+	a.taken = true
 	return &ending{reject: reject(classConflict,
 		"%s %s is in the books under the key %s with other content (origin %q): compare them and discard one",
 		doc.Type, doc.Number, a.ref.key(), originValue)}

@@ -202,15 +202,18 @@ func (a *attempt) stopRenewing() { a.renewal.stop() }
 // busy parks until it's given back or the holder's lease lapses. Wake-ups are hints: it asks again after a second, and if that
 // finds it busy again and again, as behind a holder that waits for the budget, after up to five.
 func (a *attempt) busy(ans *ClaimAnswer) *ending {
-	d := min(time.Second<<min(a.w.busy/8, 3), maxBusyWait, max(ans.BusyUntil.Sub(ans.Now), 10*time.Millisecond))
+	d := min(time.Second<<min(a.w.busy/8, 3), maxBusyWait, max(ans.BusyUntil.Sub(ans.Now), minBusyWait))
 	a.w.busy++
 	end := a.parkFor(parkBusy, d/2+backOff(d/2, d, 0))
 	end.park.Keys = a.settledKeys(a.freeKeys())
 	return end
 }
 
-// maxBusyWait is the longest time after which a claim that was busy is asked for again.
-const maxBusyWait = 5 * time.Second
+// minBusyWait and maxBusyWait bound the time after which a claim that was busy is asked for again.
+const (
+	minBusyWait = 100 * time.Millisecond
+	maxBusyWait = 5 * time.Second
+)
 
 // freeKeys wake who waits for what this attempt holds, or would hold, to be free.
 func (a *attempt) freeKeys() []string { return a.claimKeys(nil, ClaimRef.FreeKey) }

@@ -188,7 +188,7 @@ func (a *attempt) orderUpdates() map[string]OrderUpdate {
 }
 
 // withdrawn takes what an event that is not posted announced in the orders' states back, but for what was written of it. What
-// is in doubt stays.
+// is in doubt stays. Where the books hold another record's document under its key, what they hold is to be listed anew.
 func (a *attempt) withdrawn() map[string]OrderUpdate {
 	if a.prog.Doubt != "" || a.ref.Role == RoleOrder {
 		return nil
@@ -196,7 +196,9 @@ func (a *attempt) withdrawn() map[string]OrderUpdate {
 	updates := make(map[string]OrderUpdate)
 	for id, st := range a.states {
 		if a.intended || st.names(a.ref) {
-			updates[id] = OrderUpdate{Data: a.written(st).encode()}
+			was := *a.written(st)
+			was.Partial = was.Partial || a.taken && was.Invoice != nil
+			updates[id] = OrderUpdate{Data: was.encode()}
 		}
 	}
 	return updates

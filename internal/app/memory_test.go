@@ -123,6 +123,21 @@ func TestWhatWasSettledBeforeRedisForgot(t *testing.T) {
 		w.posted(w.one(w.refund("R1", "O1", "P1", "450")))
 		w.balances(map[string]string{simulator.AccountUnearned: "0", simulator.AccountStripe: "0"})
 	})
+	t.Run("a payment sent with other content does not hide the one in the books", func(t *testing.T) {
+		t.Parallel()
+		w := forgotten(t, paid)
+		w.posted(w.one(w.cancelled(w.order("O1")))) // which lists the order's payments
+		w.rejected(w.one(w.payment("P1", "O1", "449")), "rejected.conflict")
+		w.posted(w.one(w.refund("R1", "O1", "P1", "450")))
+		w.balances(map[string]string{simulator.AccountUnearned: "0", simulator.AccountStripe: "0"})
+	})
+	t.Run("a payment of an order that is known tells what the books owe", func(t *testing.T) {
+		t.Parallel()
+		w := forgotten(t, func(w *world) []any { return []any{w.order("O1"), w.payment("P1", "O1", "133")} })
+		if out := w.wantStatus(w.one(w.payment("P2", "O1", "300")), schemas.StatusPosted, ""); out.InvoiceAfter == nil || !out.InvoiceAfter.Balance.IsZero() {
+			t.Errorf("invoice after the payment: %+v, want a balance of 0", out.InvoiceAfter)
+		}
+	})
 	t.Run("a refund of an excess sent again returns nothing", func(t *testing.T) {
 		t.Parallel()
 		excess := func(w *world) *schemas.Refund {
