@@ -221,7 +221,7 @@ func draw(seed int64) *plan {
 // further draws kinds of trouble beside the others, with a rand of its own, so that a seed's other faults stay what they are.
 func (p *planner) further(seed int64) {
 	p.r = rand.New(rand.NewPCG(uint64(seed), 0x6d6f_7265))
-	for _, kind := range []func(){p.twins, p.flaps, p.flaps, p.scarcity} {
+	for _, kind := range []func(){p.twins, p.flaps, p.flaps, p.scarcity, p.oddRefusals} {
 		if p.r.IntN(8) == 0 {
 			kind()
 		}
@@ -323,6 +323,14 @@ func (p *planner) errors() {
 			f.Nth, f.Status, f.HTML = p.between(1, 5), 500, false
 		}
 		p.book(f)
+	}
+}
+
+// oddRefusals are answers that refuse, with a code that no document lists, what took effect all the same.
+func (p *planner) oddRefusals() {
+	for range p.between(1, 3) {
+		path := []string{"/invoices", "/customerpayments", "/creditnotes"}[p.r.IntN(3)]
+		p.book(simulator.Fault{Kind: simulator.FaultErrorAfter, Method: "POST", Path: path, Nth: p.between(1, 9), Status: 400, Code: 99_999})
 	}
 }
 
