@@ -213,7 +213,7 @@ func draw(seed int64) *plan {
 	p.further(seed)
 	p.strain(seed)
 	if p.perDay < usualQuota && p.forgetful() {
-		p.perDay += 150 // what is looked up again
+		p.perDay += 400 // what is looked up again
 	}
 	return p.plan
 }
