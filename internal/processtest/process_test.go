@@ -15,6 +15,7 @@ import (
 func TestMain(m *testing.M) {
 	// A toxic that is added to a connection which ends at that moment leaves its goroutine behind.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"), // of a link whose toxic is gone: nothing ends it
 		goleak.Cleanup(func(code int) {
 			remove()
 			os.Exit(code)
