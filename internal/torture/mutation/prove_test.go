@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write down the seeds that catch the mut
 const (
 	// tries are the seeds, from the first on, that may catch a mutation where its own does not: a seed fixes events and faults, not which
 	// goroutine goes first. They are those that every change has to pass without a mutation.
-	tries = 60
+	tries = 50
 	// most is how long one seed of a mutated command may take; what waits for ever is found by the simulation itself.
 	most = 10 * time.Minute
 )
