@@ -10,7 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// fence watches what Redis holds: who marks or settles a claim that another attempt has taken since must change nothing of it.
+// fence watches what Redis holds: who settles a claim that another attempt has taken since must change nothing of it.
 type fence struct {
 	redis *miniredis.Miniredis
 
@@ -19,14 +19,13 @@ type fence struct {
 	Found string      // what was seen first
 }
 
-// intrusion is a change by somebody who does not hold the claim; trace is the field that would show that it was made.
+// intrusion is the settlement of a claim by an attempt that does not hold it. It has gone through where the claim says so.
 type intrusion struct {
-	name, claim, trace, value string
-	token, holder             string
-	looks                     int
+	claim, token, holder string
+	looks                int
 }
 
-// maxLooks is how many commands of others may come before an intrusion that shows no trace is forgotten.
+// maxLooks is how many scripts of others may come before one that did not go through is forgotten.
 const maxLooks = 200
 
 // watch sees every command before it is carried out; those of scripts come with Redis' lock held, so that nothing can be read then.
@@ -39,34 +38,26 @@ func (f *fence) watch(_ *server.Peer, cmd string, args ...string) bool {
 	f.look()
 	known, ok := scripts.Load(args[0])
 	n, err := strconv.Atoi(args[1])
-	if !ok || err != nil || n < 2 || len(args) < 2+n+9 {
+	if !ok || known != "finish" || err != nil || n < 2 || len(args) < 2+n+3 {
 		return false
 	}
-	claim, argv := args[3], args[2+n:]
-	i := intrusion{name: known.(string), claim: claim, token: argv[2]} //nolint:forcetypeassert // names only
-	switch i.name {
-	case "sending":
-		i.trace, i.value = "mark", argv[8]
-	case "finish":
-		i.trace, i.value = "settled", i.token
-	default:
-		return false
-	}
-	if i.holder = f.redis.HGet(claim, "token"); i.holder == "" || i.holder == i.token || f.redis.HGet(claim, i.trace) == i.value {
+	i := intrusion{claim: args[3], token: args[2+n+2]}
+	if i.holder = f.redis.HGet(i.claim, "token"); i.holder == "" || i.holder == i.token || f.settled(i) {
 		return false
 	}
 	f.late = append(f.late, i)
 	return false
 }
 
-// look looks for traces. The lock is held.
+func (f *fence) settled(i intrusion) bool { return f.redis.HGet(i.claim, "settled") == i.token }
+
+// look looks for those that went through. The lock is held.
 func (f *fence) look() {
 	kept := f.late[:0]
 	for _, i := range f.late {
-		if f.redis.HGet(i.claim, i.trace) == i.value {
+		if f.settled(i) {
 			if f.Found == "" {
-				f.Found = fmt.Sprintf("%s of %s by %s went through at %s although %s had taken the claim", i.name, i.claim, i.token,
-					time.Now().UTC().Format("15:04:05.000"), i.holder)
+				f.Found = fmt.Sprintf("%s was settled by %s at %s although %s had taken it", i.claim, i.token, time.Now().UTC().Format("15:04:05.000"), i.holder)
 			}
 			continue
 		}
