@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,16 +128,12 @@ func TestRollbackCreditsInALockedPeriodAndLeavesItsPayments(t *testing.T) {
 func TestRollbackOfAnEInvoiceWhoseKeyStays(t *testing.T) {
 	t.Parallel()
 	d := openPaidDesk(t)
-	for _, f := range []simulator.Fault{
-		{Kind: simulator.FaultPush, BusinessID: "order:O1"},
-		{Kind: simulator.FaultErrorBefore, Method: "PUT", Path: "/invoices/*", Nth: 1, Count: 1000, Status: 400, Code: 12006, Message: "no"},
-		{Kind: simulator.FaultErrorBefore, Method: "PUT", Path: "/invoice/*", Nth: 1, Count: 1000, Status: 400, Code: 12006, Message: "no"},
-		{Kind: simulator.FaultErrorBefore, Method: "DELETE", Path: "/customerpayments/*", Nth: 1, Count: 1000, Status: 400, Code: 24064, Message: "no"},
-	} {
-		if err := d.sim.Inject(f); err != nil {
-			t.Fatal(err)
-		}
-	}
+	d.inject(
+		simulator.Fault{Kind: simulator.FaultPush, BusinessID: "order:O1"},
+		simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "PUT", Path: "/invoices/*", Nth: 1, Count: 1000, Status: 400, Code: 12006, Message: "no"},
+		simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "PUT", Path: "/invoice/*", Nth: 1, Count: 1000, Status: 400, Code: 12006, Message: "no"},
+		simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "DELETE", Path: "/customerpayments/*", Nth: 1, Count: 1000, Status: 400, Code: 24064, Message: "no"},
+	)
 	file := filepath.Join(t.TempDir(), "plan.json")
 	d.must("rollback", "plan", "--all", "--credit-refused", "--out", file)
 	out := d.must("rollback", "apply", file, "--apply", "--reason", "test")
@@ -157,19 +152,13 @@ func TestRollbackThatCreditsCutOffAnywhereGoesOn(t *testing.T) {
 	d := openPaidDesk(t)
 	file := filepath.Join(t.TempDir(), "plan.json")
 	d.must("rollback", "plan", "--all", "--credit-refused", "--out", file)
-	for _, f := range []simulator.Fault{
-		{Kind: simulator.FaultLatency, Delay: 20 * time.Millisecond},
-		{Kind: simulator.FaultErrorBefore, Method: "POST", Path: "/invoices/*/status/void", Nth: 1, Count: 1000, Status: 400, Code: 12006, Message: "no"},
-		{Kind: simulator.FaultLostAnswer, Method: "POST", Path: "/creditnotes", Nth: 1},
-		{Kind: simulator.FaultErrorAfter, Method: "POST", Path: "/creditnotes/*/invoices", Nth: 1},
-	} {
-		if err := d.sim.Inject(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.cutAtCalls(5, func(ctx context.Context) result {
-		return booksyncWith(t, ctx, "", d.environ, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
-	})
+	d.inject(
+		simulator.Fault{Kind: simulator.FaultLatency, Delay: 20 * time.Millisecond},
+		simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "POST", Path: "/invoices/*/status/void", Nth: 1, Count: 1000, Status: 400, Code: 12006, Message: "no"},
+		simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "POST", Path: "/creditnotes", Nth: 1},
+		simulator.Fault{Kind: simulator.FaultErrorAfter, Method: "POST", Path: "/creditnotes/*/invoices", Nth: 1},
+	)
+	d.cutAtCalls(5, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
 	d.credited("0", map[string]string{})
 	d.must("rollback", "apply", file, "--apply", "--reason", "once more")
 	want := []string{"POSTED order O1", "POSTED payment P1", "REVERSED payment P1", "REVERSED order O1"}

@@ -260,8 +260,18 @@ func TestRollbackLeavesWhatZohoRefusesAndGoesOn(t *testing.T) {
 	}
 }
 
+// inject asks the simulator for faults.
+func (d *desk) inject(faults ...simulator.Fault) {
+	d.t.Helper()
+	for _, f := range faults {
+		if err := d.sim.Inject(f); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
 // cutAtCalls runs a command again and again, cut off two calls later each time, until it ends by itself with success.
-func (d *desk) cutAtCalls(atLeast int, run func(context.Context) result) {
+func (d *desk) cutAtCalls(atLeast int, args ...string) {
 	t := d.t
 	t.Helper()
 	calls := func() int { return d.sim.Calls("10234695").Total }
@@ -271,7 +281,7 @@ func (d *desk) cutAtCalls(atLeast int, run func(context.Context) result) {
 		done := make(chan result, 1)
 		until := calls() + cut
 		go func() {
-			done <- run(ctx)
+			done <- booksyncWith(t, ctx, "", d.environ, args...)
 		}()
 		ended := false
 		var r result
@@ -314,18 +324,12 @@ func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "plan.json")
 	d.must("rollback", "plan", "--all", "--out", file)
 
-	for _, f := range []simulator.Fault{
-		{Kind: simulator.FaultLatency, Delay: 20 * time.Millisecond},
-		{Kind: simulator.FaultLostAnswer, Method: "DELETE", Path: "/customerpayments/*", Nth: 1},
-		{Kind: simulator.FaultErrorAfter, Method: "POST", Path: "/invoices/*/status/void", Nth: 1},
-	} {
-		if err := d.sim.Inject(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	d.cutAtCalls(5, func(ctx context.Context) result {
-		return booksyncWith(t, ctx, "", d.environ, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
-	})
+	d.inject(
+		simulator.Fault{Kind: simulator.FaultLatency, Delay: 20 * time.Millisecond},
+		simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "DELETE", Path: "/customerpayments/*", Nth: 1},
+		simulator.Fault{Kind: simulator.FaultErrorAfter, Method: "POST", Path: "/invoices/*/status/void", Nth: 1},
+	)
+	d.cutAtCalls(5, "rollback", "apply", file, "--apply", "--reason", "cut", "--set", "zoho.timeout=300ms")
 	if living, accounts := d.ledger(); len(living) > 0 || len(accounts) > 0 {
 		t.Errorf("after the rollback the books hold %v, %v", living, accounts)
 	}
