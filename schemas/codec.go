@@ -153,27 +153,17 @@ func decodeRecord[T any](kind Kind, w *writer, payload []byte, read func(*row) *
 	if refused != nil {
 		return nil, refused
 	}
-	if refused = check(w.root, payload); refused != nil {
-		return nil, refused
-	}
-	native, rest, err := native(w.codec, payload)
-	if err != nil {
-		return nil, &Error{Class: ClassDecode, Reason: "decoding the record", Err: err}
-	}
-	if len(rest) > 0 {
-		return nil, bad("%d bytes remain after the record", len(rest))
-	}
-	return fromNative(native, record, read)
+	refused = values(w.root, payload, func(f fields) *Error {
+		v, refused = readRow(row{values: f, record: record}, read)
+		return refused
+	})
+	return v, refused
 }
 
-// fromNative maps a decoded record.
-func fromNative[T any](native any, record *record, read func(*row) *T) (*T, *Error) {
-	values, ok := native.(map[string]any)
-	if !ok {
-		return nil, bad("not a record")
-	}
+// readRow maps a record's values.
+func readRow[T any](r row, read func(*row) *T) (*T, *Error) {
 	d := reader{path: make([]step, 0, maxPath)}
-	r := row{d: &d, values: values, record: record}
+	r.d = &d
 	v := read(&r)
 	if d.err != nil {
 		return nil, d.err
@@ -183,16 +173,6 @@ func fromNative[T any](native any, record *record, read func(*row) *T) (*T, *Err
 
 // maxPath is how deep our schemas go.
 const maxPath = 8
-
-// native is goavro's decoding behind a recover: it is a large library, and the bytes are anybody's.
-func native(codec *goavro.Codec, payload []byte) (v any, rest []byte, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			v, rest, err = nil, nil, fmt.Errorf("goavro panicked: %v", r)
-		}
-	}()
-	return codec.NativeFromBinary(payload)
-}
 
 // writer finds the schema the bytes named.
 func (c *Codec) writer(ctx context.Context, ref reference) (*writer, error) {
@@ -278,7 +258,7 @@ func encode[T any](ctx context.Context, c *Codec, topic string, kind Kind, v *T,
 		buf = append(buf, magicID)
 		buf = binary.BigEndian.AppendUint32(buf, uint32(id)) //nolint:gosec // ids were checked when they came
 	}
-	return binaryFrom(o.writer.codec, buf, native)
+	return binaryFrom(o.codec, buf, native)
 }
 
 // toNative is valid until the encoder is given back.

@@ -81,7 +81,11 @@ func fromJSON[T any](kind Kind, text []byte, read func(*row) *T) (*T, error) {
 	if _, err := p.d.Token(); !errors.Is(err, io.EOF) {
 		return nil, bad("more follows after the object")
 	}
-	v, refused := fromNative(values, o.json, read)
+	object, ok := values.(map[string]any)
+	if !ok {
+		return nil, bad("not an object")
+	}
+	v, refused := readRow(row{named: object, record: o.json}, read)
 	if refused != nil {
 		return nil, refused
 	}

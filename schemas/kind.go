@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+
+	"github.com/linkedin/goavro/v2"
 )
 
 // Kind names one of the schemas.
@@ -60,6 +62,7 @@ func pastSchemas() []string {
 type own struct {
 	kind   Kind
 	writer *writer
+	codec  *goavro.Codec // writes records
 	// branches holds goavro's names of the named types in unions.
 	branches map[string]string
 	// json maps the JSON form.
@@ -75,7 +78,11 @@ var owns = func() map[Kind]func() *own {
 			if err != nil {
 				panic(fmt.Sprintf("schemas: %s.avsc: %v", kind, err)) // caught by any test
 			}
-			o := &own{kind: kind, writer: w, branches: make(map[string]string), json: jsonRecord(w.root)}
+			codec, err := newGoavro(w.root)
+			if err != nil {
+				panic(fmt.Sprintf("schemas: %s.avsc: %v", kind, err))
+			}
+			o := &own{kind: kind, writer: w, codec: codec, branches: make(map[string]string), json: jsonRecord(w.root)}
 			o.name(w.root)
 			return o
 		})

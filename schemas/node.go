@@ -11,8 +11,8 @@ import (
 )
 
 // Block limits of goavro, which are variables of its package and unlimited by default: five bytes naming 2^31-1 items
-// make it ask for 32 GiB, which no recover survives. They are set here once, before any codec exists. A second guard,
-// exact instead of coarse, is survey.
+// make it ask for 32 GiB, which no recover survives. They are set here once, before any codec exists. No counts of
+// others reach goavro, though: they are read by walk.
 const (
 	maxBlockCount = 10_000
 	maxBlockSize  = 16 << 20
@@ -81,9 +81,11 @@ type node struct {
 	items     *node // of arrays and maps
 	branches  []*node
 	symbols   []string
-	size      int // of fixed
-	min       int // least bytes a value takes
-	cost      int // nodes of the type written out in full
+	size      int           // of fixed
+	leaf      *goavro.Codec // reads what has no length: numbers, enums and the like
+	min       int           // least bytes a value takes
+	empty     int           // fields of a record that may take no bytes
+	cost      int           // nodes of the type written out in full
 }
 
 type field struct {
@@ -98,7 +100,6 @@ type field struct {
 type writer struct {
 	root        *node
 	schema      *avro.Schema
-	codec       *goavro.Codec
 	fingerprint uint64 // CRC-64-AVRO of the canonical form
 	name        string // the fingerprint, as people see it
 	plans       plans
@@ -137,14 +138,10 @@ func newWriter(text string, references ...string) (*writer, error) {
 	if root.kind != kindRecord {
 		return nil, &Error{Class: ClassSchema, Reason: "the schema is not a record but " + root.kind.String()}
 	}
-	codec, err := newGoavro(root)
-	if err != nil {
-		return nil, &Error{Class: ClassSchema, Reason: "compiling the schema", Err: err}
-	}
 	rabin := avro.NewRabin()
 	rabin.Write(schema.Canonical())
 	sum := rabin.Sum64()
-	return &writer{root: root, schema: schema, codec: codec, fingerprint: sum, name: formatFingerprint(sum)}, nil
+	return &writer{root: root, schema: schema, fingerprint: sum, name: formatFingerprint(sum)}, nil
 }
 
 // newGoavro compiles the bare form. NewCodec has panicked on valid schemas, so it runs behind a recover.
@@ -159,6 +156,41 @@ func newGoavro(root *node) (codec *goavro.Codec, err error) {
 		return nil, fmt.Errorf("writing the bare schema: %w", err)
 	}
 	return goavro.NewCodec(string(text))
+}
+
+// leaves are goavro's codecs of the types of fixed width or a varint, but for those with a name.
+var leaves = func() map[kind]*goavro.Codec {
+	m := make(map[kind]*goavro.Codec)
+	for _, k := range []kind{kindBoolean, kindInt, kindLong, kindFloat, kindDouble} {
+		codec, err := newGoavro(&node{kind: k, bareName: k.String()})
+		if err != nil {
+			panic(fmt.Sprintf("schemas: %s: %v", k, err)) // caught by any test
+		}
+		m[k] = codec
+	}
+	return m
+}()
+
+func (n *node) setLeaf() *Error {
+	if n.leaf = leaves[n.kind]; n.kind != kindEnum && n.kind != kindFixed {
+		return nil
+	}
+	var err error
+	if n.leaf, err = newGoavro(n); err != nil {
+		return &Error{Class: ClassSchema, Reason: "compiling " + n.describe(), Err: err}
+	}
+	return nil
+}
+
+// ambiguous unions have several types beside null.
+func (n *node) ambiguous() bool {
+	types := 0
+	for _, b := range n.branches {
+		if b.kind != kindNull {
+			types++
+		}
+	}
+	return types > 1
 }
 
 // bare is the schema reduced to what decides the bytes: no logical types, docs, aliases or defaults, and names of our
@@ -276,6 +308,9 @@ func (b *builder) fill(n *node, s *avro.SchemaNode, depth int) *Error {
 			}
 			n.fields[i] = f
 			n.min = min(n.min+f.node.min, maxSchemaText)
+			if f.node.min == 0 {
+				n.empty++
+			}
 			add(f.node)
 		}
 	case kindArray, kindMap:
@@ -303,6 +338,9 @@ func (b *builder) fill(n *node, s *avro.SchemaNode, depth int) *Error {
 			add(n.branches[i])
 		}
 		n.min = 1 + least
+	}
+	if err := n.setLeaf(); err != nil {
+		return err
 	}
 	if n.logical == "decimal" && (n.kind == kindBytes || n.kind == kindFixed) {
 		n.precision, n.scale = s.Precision, int32(min(max(s.Scale, -1), maxDigits+1)) //nolint:gosec // bounded on this line

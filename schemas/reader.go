@@ -11,7 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// reader turns goavro's native values, or parsed JSON, into our types. The first error stays; after it every read
+// reader turns the values of walk, or parsed JSON, into our types. The first error stays; after it every read
 // yields a zero value, so that the code which fills the structs needs no checks.
 type reader struct {
 	err  *Error
@@ -38,7 +38,8 @@ func (s step) write(b *strings.Builder) {
 // row reads the fields of one record, in the order of our schema.
 type row struct {
 	d      *reader
-	values map[string]any
+	values fields         // of Avro
+	named  map[string]any // of JSON
 	record *record
 	next   int
 }
@@ -77,10 +78,13 @@ func (r *row) slot(name string) *slot {
 
 // value returns the value of a slot and the type it has, or nil: absent, null (both allowed here), or an error.
 func (r *row) value(s *slot) (any, *source) {
-	if s == nil || s.key == "" {
+	if s == nil || s.at < 0 {
 		return nil, nil
 	}
-	v, ok := r.values[s.key]
+	if r.named == nil {
+		return r.d.unwrap(s.name, r.values[s.at], s)
+	}
+	v, ok := r.named[s.name]
 	if !ok && !s.optional {
 		r.d.fail(s.name, "is missing and has no default")
 		return nil, nil
@@ -88,7 +92,7 @@ func (r *row) value(s *slot) (any, *source) {
 	return r.d.unwrap(s.name, v, s)
 }
 
-// unwrap takes a value out of goavro's union form, a map of the branch's name to the value.
+// unwrap takes a value out of its union.
 func (d *reader) unwrap(name string, v any, s *slot) (any, *source) {
 	if v == nil {
 		if !s.optional {
@@ -99,11 +103,8 @@ func (d *reader) unwrap(name string, v any, s *slot) (any, *source) {
 	if s.union == nil {
 		return v, s.source
 	}
-	wrapped, _ := v.(map[string]any)
-	for i := range s.union {
-		if inner, ok := wrapped[s.union[i].name]; ok {
-			return inner, &s.union[i].source
-		}
+	if c, ok := v.(chosen); ok && s.union[c.branch] != nil {
+		return c.value, s.union[c.branch]
 	}
 	d.fail(name, "a value of a type other than %s", s.reader.describe())
 	return nil, nil

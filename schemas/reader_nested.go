@@ -13,14 +13,18 @@ func (r *row) object(name string) (row, bool) {
 
 // row goes into a record.
 func (d *reader) row(at step, v any, src *source) (row, bool) {
-	values, ok := v.(map[string]any)
-	if !ok || src.record == nil {
-		d.path = append(d.path, at)
+	d.path = append(d.path, at)
+	r := row{d: d, record: src.record}
+	switch v := v.(type) {
+	case fields:
+		r.values = v
+	case map[string]any:
+		r.named = v
+	default:
 		d.fail("", "not an object")
 		return row{}, false
 	}
-	d.path = append(d.path, at)
-	return row{d: d, values: values, record: src.record}, true
+	return r, true
 }
 
 // done leaves the record.

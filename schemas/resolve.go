@@ -17,22 +17,16 @@ type record struct {
 // slot says where a field of ours is found and how it is read. It also stands for the items of an array or a map.
 type slot struct {
 	name string // ours, for messages
-	// key is the writer's name of the field; "" when the writer has none: then the default holds.
-	key string
-	// source reads values; nil where union says how, per branch.
+	// at is where the writer's record has the field; negative when it has none: then the default holds.
+	at int
+	// source reads values; where they may be of several types, union says how, by the branch; nil for one that cannot be read.
 	source *source
-	union  []branch
+	union  []*source
 	// optional slots take null, absence, or both: the result is the default, or the zero value.
 	optional bool
-	json     bool // fields may be absent although key is set
+	json     bool // fields may be absent
 	def      defaults
 	reader   *node // ours, without null
-}
-
-// branch is one branch of a writer's union that can be read.
-type branch struct {
-	name   string // goavro's key
-	source source
 }
 
 // source is a type of the writer, resolved against ours.
@@ -96,9 +90,8 @@ func resolveRecord(ours, theirs *node) (*record, *Error) {
 		f := &ours.fields[i]
 		s := newSlot(f.name, f.node)
 		s.setDefault(f)
-		if their := find(theirs, f); their != nil {
-			s.key = their.name
-			if err := s.resolve(their.node); err != nil {
+		if s.at = find(theirs, f); s.at >= 0 {
+			if err := s.resolve(theirs.fields[s.at].node); err != nil {
 				return nil, err.within(f.name)
 			}
 		} else if !f.hasDefault {
@@ -109,18 +102,12 @@ func resolveRecord(ours, theirs *node) (*record, *Error) {
 	return r, nil
 }
 
-func find(theirs *node, f *field) *field {
-	for i := range theirs.fields {
-		if theirs.fields[i].name == f.name {
-			return &theirs.fields[i]
-		}
+// find is where the writer's record has a field of ours; -1 when it does not.
+func find(theirs *node, f *field) int {
+	if i := slices.IndexFunc(theirs.fields, func(their field) bool { return their.name == f.name }); i >= 0 {
+		return i
 	}
-	for i := range theirs.fields {
-		if slices.Contains(f.aliases, theirs.fields[i].name) {
-			return &theirs.fields[i]
-		}
-	}
-	return nil
+	return slices.IndexFunc(theirs.fields, func(their field) bool { return slices.Contains(f.aliases, their.name) })
 }
 
 func newSlot(name string, ours *node) slot {
@@ -170,8 +157,9 @@ func (s *slot) resolve(theirs *node) *Error {
 		return err
 	}
 	var first *Error
-	nullable := false
-	for _, b := range theirs.branches {
+	nullable, readable := false, false
+	s.union = make([]*source, len(theirs.branches))
+	for i, b := range theirs.branches {
 		if b.kind == kindNull {
 			nullable = true
 			continue
@@ -184,13 +172,13 @@ func (s *slot) resolve(theirs *node) *Error {
 			}
 			continue
 		}
-		s.union = append(s.union, branch{name: b.bareName, source: *src})
+		s.union[i], s.source, readable = src, src, true
 	}
-	if len(s.union) == 0 {
-		if first != nil && (!nullable || !s.optional) {
-			return first
-		}
-		s.union = []branch{} // only null can come
+	if !readable && first != nil && (!nullable || !s.optional) {
+		return first
+	}
+	if readable && !theirs.ambiguous() {
+		s.union = nil
 	}
 	return nil
 }
@@ -262,7 +250,7 @@ func jsonRecord(ours *node) *record {
 		f := &ours.fields[i]
 		s := newSlot(f.name, f.node)
 		s.setDefault(f)
-		s.key, s.json = f.name, true
+		s.json = true
 		s.source = jsonSource(s.reader)
 		r.slots[i] = s
 	}

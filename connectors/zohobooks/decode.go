@@ -310,6 +310,9 @@ func (d *decoder) stringMap(v reflect.Value) error {
 	return err
 }
 
+// firstElements is how many elements a list has room for at first: most lists of lines fit, and growing copies them.
+const firstElements = 6
+
 func (d *decoder) array(v reflect.Value, p *plan) error {
 	n := 0
 	if v.Len() > 0 {
@@ -320,7 +323,7 @@ func (d *decoder) array(v reflect.Value, p *plan) error {
 			return d.fail("too many elements")
 		}
 		if n == v.Cap() {
-			v.Grow(1)
+			v.Grow(max(n, firstElements))
 		}
 		v.SetLen(n + 1)
 		n++
