@@ -59,7 +59,10 @@ var midnight = time.Date(2026, 3, 10, 4, 0, 0, 0, time.UTC)
 
 func playDay(interrupt context.Context, o DayOptions) (*Day, error) {
 	x := &run{
-		plan:    &plan{replicas: 1, protocol: "classic", start: midnight.Add(-5 * time.Second), perMinute: perMinute, perDay: o.Quota, skews: make([]time.Duration, 1)},
+		plan: &plan{
+			replicas: 1, protocol: "classic", start: midnight.Add(-5 * time.Second), perMinute: perMinute, perDay: o.Quota, ageEvery: ageDayEvery,
+			skews: make([]time.Duration, 1),
+		},
 		history: &history{level: slog.LevelError}, faults: map[string]int{}, ops: map[string]int{}, flying: map[*conn]string{},
 	}
 	ctx, cancel := context.WithCancel(context.Background())

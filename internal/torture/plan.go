@@ -90,6 +90,7 @@ type plan struct {
 	hurry float64
 	// perMinute and perDay are how many calls the company may make in a minute and in a day.
 	perMinute, perDay int
+	ageEvery          time.Duration // how often Redis looks for what expires
 	wire              []*wireFault
 	books             []simulator.Fault
 }
@@ -182,7 +183,7 @@ func (p *planner) op(ops map[string]int) (string, int) {
 
 // draw makes a seed's plan. Some seeds have one kind of trouble only, so that each is seen by itself; most have several.
 func draw(seed int64) *plan {
-	p := &planner{plan: &plan{replicas: 2, protocol: "classic", start: begin, perMinute: perMinute, perDay: usualQuota}, r: rand.New(rand.NewPCG(uint64(seed), 0x666175_6c74))}
+	p := &planner{plan: &plan{replicas: 2, protocol: "classic", start: begin, perMinute: perMinute, perDay: usualQuota, ageEvery: ageEvery}, r: rand.New(rand.NewPCG(uint64(seed), 0x666175_6c74))}
 	if p.r.IntN(3) == 0 {
 		p.replicas = 3
 	}

@@ -67,7 +67,7 @@ func newWorld(seed int64, p *plan) (*world, error) {
 		return nil, err
 	}
 	w.stops = append(w.stops, w.kafka.Close)
-	w.redis = startRedis(w.net.listen(redisAddr))
+	w.redis = startRedis(w.net.listen(redisAddr), p.ageEvery)
 	w.stops = append(w.stops, w.redis.close)
 	if w.codec, err = schemas.NewCodec(); err != nil {
 		w.close()
