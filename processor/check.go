@@ -64,7 +64,7 @@ func (a *arithmetic) String() string {
 
 // same notes a sum that must be exact.
 func (a *arithmetic) same(name string, how func() string, expected, found decimal.Decimal) *Rejection {
-	ok := expected.Equal(found)
+	ok := money.Equal(expected, found)
 	a.Sums = append(a.Sums, sum{Name: name, Expected: expected, Found: found, How: how, OK: ok})
 	if ok {
 		return nil
@@ -158,13 +158,24 @@ func checkAmount(name string, d decimal.Decimal, currency string) *Rejection {
 	return nil
 }
 
+// isAmount is what checkAmount checks, for where naming the amount would cost more than the check.
+func isAmount(d decimal.Decimal, currency string) bool { return d.Sign() >= 0 && isExact(d, currency) }
+
+func isExact(d decimal.Decimal, currency string) bool {
+	if !money.Sane(d) {
+		return false
+	}
+	_, ok := money.Units(d, currency)
+	return ok
+}
+
 // checkExact is checkAmount for amounts of either sign.
 func checkExact(name string, d decimal.Decimal, currency string) *Rejection {
+	if isExact(d, currency) {
+		return nil
+	}
 	if !money.Sane(d) {
 		return reject(classTotals, "%s has more digits than an amount can have", name)
-	}
-	if _, ok := money.Units(d, currency); ok {
-		return nil
 	}
 	if money.Exact(d, currency) {
 		return reject(classTotals, "%s is larger than an amount can be", name)

@@ -26,7 +26,7 @@ func (s *sheet) mapTax(l *sheetLine) *Rejection {
 			}
 			return nil
 		}
-	} else {
+	} else if l.code = l.taxes[0].code; len(l.taxes) > 1 {
 		codes := make([]string, len(l.taxes))
 		for i, t := range l.taxes {
 			codes[i] = t.code
@@ -52,13 +52,14 @@ func (s *sheet) mapTax(l *sheetLine) *Rejection {
 			}
 			t.rate = found
 		}
-		rate = rate.Add(t.rate)
+		rate = money.Add(rate, t.rate)
 	}
-	if !rate.Equal(target.Rate) && !(len(l.taxes) == 1 && rate.Equal(target.whole())) {
+	if !money.Equal(rate, target.Rate) && !(len(l.taxes) == 1 && rate.Equal(target.whole())) {
 		return reject(classTax, "tax code %q of line %s is %s %% in the event and %s %% in Zoho: correct the mapping, or give the other rate "+
 			"another code", l.code, l.LineID, rate, target.Rate)
 	}
 	l.compound(target)
+	l.rates, l.parts = target.rates(), target.parts(org)
 	return s.checkTarget(l)
 }
 
@@ -102,9 +103,11 @@ func (s *sheet) unmapped(l *sheetLine) *Rejection {
 
 // taxAt is what a code means at a place: the mapping that names the place most exactly.
 func (o *Organization) taxAt(code string, at supply) (TaxTarget, bool) {
-	for _, suffix := range at.suffixes(o.homeCountry()) {
-		if t, ok := o.Taxes[code+suffix]; ok && code+suffix != "" {
-			return t, true
+	for _, suffix := range at.suffixes {
+		if key := code + suffix; key != "" {
+			if t, ok := o.Taxes[key]; ok {
+				return t, true
+			}
 		}
 	}
 	return TaxTarget{}, false
@@ -139,17 +142,18 @@ func (o *Organization) codeOfRate(rate decimal.Decimal, at supply) (string, bool
 func (l *sheetLine) readTaxes(s *sheet) *Rejection {
 	org, currency := s.org, s.currency
 	for _, t := range l.Taxes {
-		name := "tax " + t.Code + " of line " + l.LineID
 		if t.CollectedBy == schemas.CollectedByMarketplace {
-			return reject(classTax, "%s was collected by a marketplace: it must not reach the seller's tax account, and is not supported yet", name)
+			return reject(classTax, "%s was collected by a marketplace: it must not reach the seller's tax account, and is not supported yet", l.taxName(t))
 		}
-		if r := l.checkTaxAmount(name, t.Amount, currency); r != nil {
-			return r
+		if l.amount.Sign() < 0 || !isAmount(t.Amount, currency) {
+			if r := l.checkTaxAmount(l.taxName(t), t.Amount, currency); r != nil {
+				return r
+			}
 		}
-		st := sheetTax{code: t.Code, rate: decimal.NewFromInt(-1), amount: t.Amount}
+		st := sheetTax{code: t.Code, rate: unsaid, amount: t.Amount}
 		if t.Rate.Valid {
 			if !money.Sane(t.Rate.Decimal) || t.Rate.Decimal.Sign() < 0 || t.Rate.Decimal.Cmp(maxTaxRate) > 0 {
-				return reject(classTax, "%s has a rate that no tax can have (percent: 19 means 19 %%)", name)
+				return reject(classTax, "%s has a rate that no tax can have (percent: 19 means 19 %%)", l.taxName(t))
 			}
 			st.rate = t.Rate.Decimal
 		}
@@ -173,6 +177,11 @@ func (l *sheetLine) readTaxes(s *sheet) *Rejection {
 	}
 	return nil
 }
+
+// unsaid is the rate of a tax whose rate the event doesn't say.
+var unsaid = decimal.NewFromInt(-1)
+
+func (l *sheetLine) taxName(t schemas.Tax) string { return "tax " + t.Code + " of line " + l.LineID }
 
 // checkTaxAmount: exact, and of the line's own sign.
 func (l *sheetLine) checkTaxAmount(name string, amount decimal.Decimal, currency string) *Rejection {
@@ -228,31 +237,31 @@ func componentRate(code, joined string, target TaxTarget, org *Organization, at 
 	return decimal.Zero, false
 }
 
-// rates are the percents that Zoho computes the line's tax with, one per component.
-func (l *sheetLine) rates() []decimal.Decimal {
-	if l.tax.TaxID == "" || l.tax.Rate.Sign() == 0 {
+// rates are the percents that Zoho computes a line's tax with, one per component.
+func (t *TaxTarget) rates() []decimal.Decimal {
+	if t.TaxID == "" || t.Rate.Sign() == 0 {
 		return nil
 	}
-	if len(l.tax.Components) == 0 {
-		return []decimal.Decimal{l.tax.Rate}
+	if len(t.Components) == 0 {
+		return []decimal.Decimal{t.Rate}
 	}
-	rates := make([]decimal.Decimal, len(l.tax.Components))
-	for i, c := range l.tax.Components {
-		rates[i] = l.tax.effective(c)
+	rates := make([]decimal.Decimal, len(t.Components))
+	for i, c := range t.Components {
+		rates[i] = t.effective(c)
 	}
 	return rates
 }
 
 // parts name the taxes that rates are of, by their Zoho id where that's known, else by their name.
-func (l *sheetLine) parts(org *Organization) []string {
-	if len(l.rates()) == 0 {
+func (t *TaxTarget) parts(org *Organization) []string {
+	if t.TaxID == "" || t.Rate.Sign() == 0 {
 		return nil
 	}
-	if len(l.tax.Components) == 0 {
-		return []string{l.tax.TaxID}
+	if len(t.Components) == 0 {
+		return []string{t.TaxID}
 	}
-	parts := make([]string, len(l.tax.Components))
-	for i, c := range l.tax.Components {
+	parts := make([]string, len(t.Components))
+	for i, c := range t.Components {
 		alone, ok := org.Taxes[c.Name]
 		switch {
 		case c.TaxID != "":

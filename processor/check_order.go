@@ -80,7 +80,7 @@ func (a *arithmetic) checkTotals(s *sheet) *Rejection {
 	bases := make([]decimal.Decimal, len(s.lines))
 	total := s.afterTax.Neg()
 	for i := range s.lines {
-		bases[i], total = s.lines[i].base, total.Add(s.lines[i].base)
+		bases[i], total = s.lines[i].base, money.Add(total, s.lines[i].base)
 	}
 	name, found := "totals.net", o.Totals.Net
 	if o.PricesIncludeTax {
@@ -100,7 +100,7 @@ func (a *arithmetic) checkTotals(s *sheet) *Rejection {
 	}
 	return a.same("totals.gross", func() string {
 		return fmt.Sprintf("totals.net %s + totals.tax %s", amountText(o.Totals.Net, cur), amountText(o.Totals.Tax, cur))
-	}, o.Totals.Net.Add(o.Totals.Tax), o.Totals.Gross)
+	}, money.Add(o.Totals.Net, o.Totals.Tax), o.Totals.Gross)
 }
 
 // taxGroup is one tax over the whole order: the lines that carry the same code at the same rate beside the same others.
@@ -134,7 +134,7 @@ func (g *taxGroup) document(inclusive bool, currency string) decimal.Decimal {
 // taxOf is the tax at rate on base, of lines whose taxes are whole together; rounded half away from zero.
 func taxOf(base, rate, whole decimal.Decimal, inclusive bool, currency string) decimal.Decimal {
 	if inclusive {
-		return money.DivRound(base.Mul(rate), whole.Add(hundred), currency)
+		return money.DivRound(base.Mul(rate), money.Add(whole, hundred), currency)
 	}
 	return money.Percent(base, rate, currency)
 }
@@ -146,7 +146,7 @@ func (a *arithmetic) checkTaxes(s *sheet) *Rejection {
 	byLines, byDocument := decimal.Zero, decimal.Zero
 	for _, g := range s.taxGroups() {
 		doc := g.document(inclusive, s.currency)
-		byLines, byDocument = byLines.Add(g.said), byDocument.Add(doc)
+		byLines, byDocument = money.Add(byLines, g.said), money.Add(byDocument, doc)
 		slack := s.units(s.org.Tolerance)
 		ok := g.exactLines || g.said.Sub(doc).Abs().Cmp(slack) <= 0 && g.worst.Cmp(slack.Add(s.units(int64(len(g.bases))))) <= 0
 		expected := doc
@@ -162,7 +162,7 @@ func (a *arithmetic) checkTaxes(s *sheet) *Rejection {
 		}
 	}
 	found := s.order.Totals.Tax
-	if found.Equal(byDocument) && !found.Equal(byLines) {
+	if money.Equal(found, byDocument) && !money.Equal(found, byLines) {
 		return a.same("totals.tax", fixed("taxes rounded per document"), byDocument, found)
 	}
 	return a.same("totals.tax", fixed("taxes of the lines"), byLines, found)
@@ -172,44 +172,52 @@ func (a *arithmetic) checkTaxes(s *sheet) *Rejection {
 func (s *sheet) taxGroups() []*taxGroup {
 	var groups []*taxGroup
 	index := make(map[string]*taxGroup)
+	var last *taxGroup // most lines have the tax of the one before
 	for i := range s.lines {
 		l := &s.lines[i]
 		whole := decimal.Zero
 		for _, t := range l.taxes {
-			whole = whole.Add(t.rate)
+			whole = money.Add(whole, t.rate)
 		}
 		for _, t := range l.taxes {
-			key := t.code + "|" + t.rate.String() + "|" + whole.String()
-			g := index[key]
-			if g == nil {
-				g = &taxGroup{code: t.code, rate: t.rate, whole: whole, exactLines: true}
-				index[key] = g
-				groups = append(groups, g)
+			if last == nil || !last.of(t, whole) {
+				key := t.code + "|" + t.rate.String() + "|" + whole.String()
+				last = index[key]
+				if last == nil {
+					last = &taxGroup{code: t.code, rate: t.rate, whole: whole, exactLines: true}
+					index[key] = last
+					groups = append(groups, last)
+				}
 			}
-			g.add(l, t, s.order.PricesIncludeTax, s.currency)
+			last.add(l, t, s.order.PricesIncludeTax, s.currency)
 		}
 	}
 	return groups
 }
 
+// of reports whether a line's tax is the group's.
+func (g *taxGroup) of(t sheetTax, whole decimal.Decimal) bool {
+	return g.code == t.code && money.Equal(g.rate, t.rate) && money.Equal(g.whole, whole)
+}
+
 func (g *taxGroup) add(l *sheetLine, t sheetTax, inclusive bool, currency string) {
 	tax := taxOf(l.base, t.rate, g.whole, inclusive, currency)
-	off := t.amount.Sub(tax)
+	off := money.Sub(t.amount, tax)
 	if inclusive && off.Sign() != 0 && g.whole.Equal(t.rate) {
 		// Some round the net and take the rest as tax: the same, but for ties.
 		if byNet := l.base.Sub(money.NetOf(l.base, g.whole, currency)); byNet.Equal(t.amount) {
 			tax, off = byNet, decimal.Zero
 		}
 	}
-	g.bases, g.base = append(g.bases, l.base), g.base.Add(l.base)
-	g.byLine, g.said = g.byLine.Add(tax), g.said.Add(t.amount)
+	g.bases, g.base = append(g.bases, l.base), money.Add(g.base, l.base)
+	g.byLine, g.said = money.Add(g.byLine, tax), money.Add(g.said, t.amount)
 	g.exactLines = g.exactLines && off.Sign() == 0
-	if off = off.Abs(); off.Cmp(g.worst) > 0 || g.worstLine == "" {
-		g.worst, g.worstLine = off, l.LineID
+	if g.worstLine == "" || off.Sign() != 0 && off.Abs().Cmp(g.worst) > 0 {
+		g.worst, g.worstLine = off.Abs(), l.LineID
 	}
 }
 
 // units is n minor units of the order's currency.
 func (s *sheet) units(n int64) decimal.Decimal {
-	return money.Unit(s.currency).Mul(decimal.NewFromInt(n))
+	return money.FromUnits(n, s.currency)
 }

@@ -37,11 +37,14 @@ type sheetLine struct {
 	amount, share, base decimal.Decimal
 	// post is what goes onto a document, never negative: base less what lines that take back take off it. back: onto the
 	// credit note instead of the invoice.
-	post   decimal.Decimal
-	back   bool
-	code   string // the tax codes, sorted and joined by "+"; "" without tax
-	tax    TaxTarget
-	taxes  []sheetTax
+	post  decimal.Decimal
+	back  bool
+	code  string // the tax codes, sorted and joined by "+"; "" without tax
+	tax   TaxTarget
+	taxes []sheetTax
+	// rates and parts are the tax's: the percents that Zoho computes with and the taxes they are of.
+	rates  []decimal.Decimal
+	parts  []string
 	target LineTarget
 }
 
@@ -117,8 +120,8 @@ func (l *sheetLine) price(o *schemas.Order) *Rejection {
 		return reject(classUnsupported, "line %s has the quantity %s and the price %s: one of them may be negative, where the line takes "+
 			"something back", id, l.Quantity, l.UnitPrice)
 	}
-	if r := checkAmount("the discount of line "+id, l.Discount, o.Currency); r != nil {
-		return r
+	if !isAmount(l.Discount, o.Currency) {
+		return checkAmount("the discount of line "+id, l.Discount, o.Currency)
 	}
 	full := money.Round(l.Quantity.Mul(l.UnitPrice), o.Currency)
 	if l.Discount.Sign() > 0 && full.Sign() < 0 {
@@ -129,19 +132,19 @@ func (l *sheetLine) price(o *schemas.Order) *Rejection {
 		return reject(classTotals, "line %s: the discount %s is more than %s x %s = %s", id, amountText(l.Discount, o.Currency),
 			l.Quantity, l.UnitPrice, amountText(full, o.Currency))
 	}
-	l.rate, l.amount = l.UnitPrice, full.Sub(l.Discount)
+	l.rate, l.amount = l.UnitPrice, money.Sub(full, l.Discount)
 	if l.Net.Valid {
 		if r := checkExact("the net of line "+id, l.Net.Decimal, o.Currency); r != nil {
 			return r
 		}
-		if !o.PricesIncludeTax && !l.Net.Decimal.Equal(l.amount) {
+		if !o.PricesIncludeTax && !money.Equal(l.Net.Decimal, l.amount) {
 			if r := l.believeNet(o.Currency); r != nil {
 				return r
 			}
 		}
 	}
-	if r := checkExact("line "+id, l.amount, o.Currency); r != nil {
-		return r
+	if !isExact(l.amount, o.Currency) {
+		return checkExact("line "+id, l.amount, o.Currency)
 	}
 	l.base = l.amount
 	return nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/booksync/booksync/internal/fastjson"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -446,7 +447,7 @@ func (p *progress) unplan() {
 	}
 }
 
-func (p *progress) encode() []byte { return marshal(p) }
+func (p *progress) encode() []byte { return fastjson.Must(p) }
 
 // storeAway parks a record whose claim could not be asked for or changed.
 func (a *attempt) storeAway(err error) *ending {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/internal/fastjson"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -89,7 +90,7 @@ func (r *contactRecord) changed(plan *contactPlan) bool {
 // rawHash is a hash of a customer as the event has it.
 func rawHash(p *schemas.Party) string {
 	var out string
-	marshaled(p, func(b []byte) { out = hash(string(b), hashLength) })
+	fastjson.Use(p, func(b []byte) { out = hash(string(b), hashLength) })
 	return out
 }
 

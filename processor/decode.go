@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/internal/fastjson"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -198,7 +199,7 @@ func businessPart(e schemas.Event) schemas.Event {
 // zeros, so the same content has the same hash whichever schema version wrote it.
 func fingerprint(content any) string {
 	var sum [sha256.Size]byte
-	marshaled(content, func(b []byte) { sum = sha256.Sum256(b) })
+	fastjson.Use(content, func(b []byte) { sum = sha256.Sum256(b) })
 	return hex.EncodeToString(sum[:16])
 }
 

@@ -35,7 +35,7 @@ func checkKept(v reflect.Value) error {
 		}
 		return checkKept(v.Elem())
 	case reflect.Struct:
-		if v.Type() == decimalType {
+		if v.Type() == reflect.TypeFor[decimal.Decimal]() {
 			e := v.Interface().(decimal.Decimal).Exponent() //nolint:forcetypeassert // just compared
 			if e > maxKeptExponent || e < -maxKeptExponent {
 				return errKeptNumber

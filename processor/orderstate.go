@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/fastjson"
 )
 
 // OrderState is what booksync knows of one order's documents. It's kept in the order's claim, written under the order's
@@ -235,7 +237,7 @@ func (s *OrderState) names(ref ClaimRef) bool {
 	return false
 }
 
-func (s *OrderState) encode() []byte { return marshal(s) }
+func (s *OrderState) encode() []byte { return fastjson.Must(s) }
 
 // withRefundFrom is a copy in which the refund of this key returns money from the credit note with this document id; the
 // same refund again replaces what it had.

@@ -262,7 +262,8 @@ func (l *InvoiceLine) zoho() zohoLine {
 // sharedBy is what the shared taxes of these amounts, by line, come to more or less than the cells' by themselves.
 func (sh *creditSheet) sharedBy(amount func(i int) decimal.Decimal) int64 {
 	off := decimal.Zero
-	for _, t := range sh.mode.shared(sh.taxed(amount)) {
+	lines := sh.taxed(amount)
+	for _, t := range sh.mode.shared(lines, sh.mode.cells(lines)) {
 		off = off.Add(taxOf(t.base, t.rate, t.whole, sh.mode.inclusive, sh.mode.currency)).Sub(t.apart)
 	}
 	return sh.units(off)

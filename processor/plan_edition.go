@@ -222,6 +222,8 @@ type supply struct {
 	// relation to the organisation's own place: intra (the same state), inter (another one of the country), export (abroad);
 	// "" where it's not known.
 	relation string
+	// suffixes are what codes of taxes may have behind them for this place, the most exact first.
+	suffixes []string
 }
 
 // supplyOf is the order's place of supply: the event's, else where the goods go, else where the buyer is billed.
@@ -245,6 +247,7 @@ func supplyOf(o *schemas.Order, org *Organization) supply {
 	default:
 		s.relation = relationInter
 	}
+	s.setSuffixes(home)
 	return s
 }
 
@@ -278,7 +281,7 @@ func gccCode(p place) string {
 }
 
 // suffixes are how the mapping names this place, the most exact first.
-func (s supply) suffixes(home string) []string {
+func (s *supply) setSuffixes(home string) {
 	var out []string
 	if s.state != "" {
 		out = append(out, "@"+s.country+"-"+s.state)
@@ -292,7 +295,7 @@ func (s supply) suffixes(home string) []string {
 	if s.relation != "" {
 		out = append(out, "@"+s.relation)
 	}
-	return append(out, "")
+	s.suffixes = append(out, "")
 }
 
 // String names the place in messages.

@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"slices"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -102,11 +104,11 @@ func (p *invoicePlan) addLines(s *sheet) *Rejection {
 			TaxID: item.TaxID, TaxExemptionID: l.tax.ExemptionID, TreatmentCode: item.TreatmentCode, HSNOrSAC: item.HSNOrSAC,
 			Quantity: l.Quantity, Rate: rate, Amount: l.post,
 		}
-		for _, rate := range l.rates() {
+		for _, rate := range l.rates {
 			line.TaxRates = append(line.TaxRates, rate.String())
 		}
 		if len(line.TaxRates) > 1 {
-			line.TaxParts = l.parts(org)
+			line.TaxParts = l.parts
 		}
 		p.Lines = append(p.Lines, line)
 	}
@@ -116,8 +118,8 @@ func (p *invoicePlan) addLines(s *sheet) *Rejection {
 // discounted are the price and all discounts of an invoiced line. Zoho refuses a discount above quantity x price, and what is
 // free may have a discount above it by less than half a minor unit: then the price is the one that comes to the discount, or none.
 func (l *sheetLine) discounted(currency string) (rate, discount decimal.Decimal) {
-	rate, discount = l.rate, l.Discount.Add(l.share).Add(l.base.Sub(l.post))
-	if discount.Cmp(rate.Mul(l.Quantity)) <= 0 {
+	rate, discount = l.rate, money.Add(money.Add(l.Discount, l.share), money.Sub(l.base, l.post))
+	if discount.Sign() == 0 && rate.Sign() >= 0 && l.Quantity.Sign() >= 0 || discount.Cmp(rate.Mul(l.Quantity)) <= 0 {
 		return rate, discount
 	}
 	rate = discount.DivRound(l.Quantity, maxRateScale)
@@ -132,7 +134,7 @@ func (s *sheet) zohoLines(of func(*sheetLine) bool) []zohoLine {
 	lines := make([]zohoLine, 0, len(s.lines))
 	for i := range s.lines {
 		if l := &s.lines[i]; of(l) {
-			lines = append(lines, zohoLine{amount: l.post, taxID: l.tax.TaxID, rates: l.rates(), parts: l.parts(s.org)})
+			lines = append(lines, zohoLine{amount: l.post, taxID: l.tax.TaxID, rates: l.rates, parts: l.parts})
 		}
 	}
 	return lines
@@ -142,8 +144,12 @@ func (s *sheet) zohoLines(of func(*sheetLine) bool) []zohoLine {
 func (s *sheet) tolerance() decimal.Decimal {
 	rates := make(map[string]bool)
 	for i := range s.lines {
-		for _, rate := range s.lines[i].rates() {
-			rates[s.lines[i].tax.TaxID+"/"+rate.String()] = true
+		l := &s.lines[i]
+		if i > 0 && l.tax.TaxID == s.lines[i-1].tax.TaxID && slices.EqualFunc(l.rates, s.lines[i-1].rates, money.Equal) {
+			continue // most lines have the tax of the one before
+		}
+		for _, rate := range l.rates {
+			rates[l.tax.TaxID+"/"+rate.String()] = true
 		}
 	}
 	return s.units(s.org.Tolerance * int64(max(1, len(rates))))
@@ -157,7 +163,7 @@ func (p *invoicePlan) balance(s *sheet) *Rejection {
 	for i := range p.Lines {
 		p.Lines[i].Gross = p.Lines[i].Amount
 		if !o.PricesIncludeTax {
-			p.Lines[i].Gross = p.Lines[i].Amount.Add(sums.taxes[i])
+			p.Lines[i].Gross = money.Add(p.Lines[i].Amount, sums.taxes[i])
 		}
 	}
 	p.Tax = sums.tax
@@ -165,14 +171,14 @@ func (p *invoicePlan) balance(s *sheet) *Rejection {
 	if p.Returned != nil {
 		gross, tax = gross.Add(p.Returned.Total), tax.Add(p.Returned.Tax)
 	}
-	p.TaxDifference = sums.tax.Sub(tax)
+	p.TaxDifference = money.Sub(sums.tax, tax)
 	tolerance := s.tolerance()
 	if p.TaxDifference.Abs().Cmp(tolerance) > 0 {
 		return reject(classTotals, "Zoho (%s) computes the tax %s on %s, but totals.tax says %s: more than the tolerance of %s; let Zoho round "+
 			"taxes as the shop does, or raise the tolerance, then replay", taxRounding(s.org), amountText(sums.tax, cur),
 			amountText(sums.net, cur), amountText(tax, cur), amountText(tolerance, cur))
 	}
-	adjustment := p.roundOff(s, sums.total.Sub(s.afterTax), gross)
+	adjustment := p.roundOff(s, money.Sub(sums.total, s.afterTax), gross)
 	if p.Difference.Abs().Cmp(tolerance) > 0 {
 		return reject(classTotals, "Zoho computes the total %s (net %s + tax %s), but totals.gross says %s: more than the tolerance of %s",
 			amountText(sums.total, cur), amountText(sums.net, cur), amountText(sums.tax, cur), amountText(gross, cur),
@@ -194,8 +200,8 @@ func (p *invoicePlan) balance(s *sheet) *Rejection {
 // comes out, and the policy decides (accounting rule 15).
 func (p *invoicePlan) roundOff(s *sheet, lines, gross decimal.Decimal) decimal.Decimal {
 	p.Total = gross
-	p.Difference = gross.Sub(lines).Sub(s.rounding)
-	adjustment := gross.Sub(lines)
+	adjustment := money.Sub(gross, lines)
+	p.Difference = money.Sub(adjustment, s.rounding)
 	increment := s.org.roundOffIncrement()
 	if increment.Sign() == 0 {
 		return adjustment

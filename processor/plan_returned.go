@@ -23,6 +23,9 @@ func (s *OrderState) tookBack() bool {
 // planReturned plans the credit note of what the order takes back itself (see takeBack); nil where there's nothing. It takes
 // back no line of the invoice, so refunds of the order don't count it: it's the order's own, applied to its invoice whole.
 func planReturned(s *sheet, inv *zohobooks.InvoiceRequest, origin string) *creditPlan {
+	if !s.returns {
+		return nil
+	}
 	o, org := s.order, s.org
 	key := returnedKey(o.OrderID)
 	req := &zohobooks.CreditNoteRequest{

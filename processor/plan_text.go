@@ -35,8 +35,8 @@ func clean(s string, limit int) string { return cleanText(s, limit, false) }
 func cleanLines(s string, limit int) string { return cleanText(s, limit, true) }
 
 func cleanText(s string, limit int, lines bool) string {
-	if s == "" {
-		return ""
+	if s == "" || plain(s) {
+		return truncate(s, limit)
 	}
 	s = norm.NFC.String(strings.ToValidUTF8(s, ""))
 	var b strings.Builder
@@ -63,6 +63,25 @@ func cleanText(s string, limit int, lines bool) string {
 		}
 	}
 	return truncate(b.String(), limit)
+}
+
+// plain text is printable ASCII with single blanks between its words: nothing in it needs cleaning.
+func plain(s string) bool {
+	blank := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ' ':
+			if blank {
+				return false
+			}
+			blank = true
+		case c < ' ' || c > '~':
+			return false
+		default:
+			blank = false
+		}
+	}
+	return !blank
 }
 
 // joins reports the two formatting characters that are part of how words are written in Indic and Arabic scripts.

@@ -55,32 +55,33 @@ type zohoSums struct {
 // compute adds a document up.
 func (m zohoMode) compute(lines []zohoLine) zohoSums {
 	s := zohoSums{taxes: make([]decimal.Decimal, len(lines))}
-	for _, cell := range m.cells(lines) {
+	cells := m.cells(lines)
+	for _, cell := range cells {
 		base := decimal.Zero
 		weights := make([]decimal.Decimal, len(cell))
 		for k, i := range cell {
-			base, weights[k] = base.Add(lines[i].amount), lines[i].amount
+			base, weights[k] = money.Add(base, lines[i].amount), lines[i].amount
 		}
 		tax := m.tax(base, lines[cell[0]].rates)
-		s.tax = s.tax.Add(tax)
+		s.tax = money.Add(s.tax, tax)
 		for k, share := range money.Spread(tax, weights, m.currency) {
 			s.taxes[cell[k]] = share
 		}
-		s.total = s.total.Add(base)
+		s.total = money.Add(s.total, base)
 	}
-	m.share(lines, &s)
+	m.share(lines, cells, &s)
 	s.net = s.total
 	if m.inclusive {
-		s.net = s.total.Sub(s.tax)
+		s.net = money.Sub(s.total, s.tax)
 	} else {
-		s.total = s.total.Add(s.tax)
+		s.total = money.Add(s.total, s.tax)
 	}
 	return s
 }
 
 // share rounds a tax that several cells have once over them, and puts what that makes of it on its first line.
-func (m zohoMode) share(lines []zohoLine, s *zohoSums) {
-	for _, t := range m.shared(lines) {
+func (m zohoMode) share(lines []zohoLine, cells [][]int, s *zohoSums) {
+	for _, t := range m.shared(lines, cells) {
 		once := taxOf(t.base, t.rate, t.whole, m.inclusive, m.currency)
 		s.tax = s.tax.Add(once.Sub(t.apart))
 		s.taxes[t.first] = s.taxes[t.first].Add(once.Sub(t.apart))
@@ -96,13 +97,13 @@ type sharedTax struct {
 }
 
 // shared are the taxes that several cells have, in order of appearance; there are none where each line is rounded by itself.
-func (m zohoMode) shared(lines []zohoLine) []*sharedTax {
-	if m.perItem {
+func (m zohoMode) shared(lines []zohoLine, cells [][]int) []*sharedTax {
+	if m.perItem || len(cells) < 2 {
 		return nil
 	}
 	var order []string
 	taxes := make(map[string]*sharedTax)
-	for _, cell := range m.cells(lines) {
+	for _, cell := range cells {
 		l := &lines[cell[0]]
 		if len(l.parts) != len(l.rates) {
 			continue
@@ -195,7 +196,7 @@ func (m zohoMode) tax(base decimal.Decimal, rates []decimal.Decimal) decimal.Dec
 	}
 	tax := decimal.Zero
 	for _, r := range rates {
-		tax = tax.Add(taxOf(base, r, whole, m.inclusive, m.currency))
+		tax = money.Add(tax, taxOf(base, r, whole, m.inclusive, m.currency))
 	}
 	return tax
 }

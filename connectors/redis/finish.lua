@@ -52,6 +52,15 @@ put(prefix .. 'revision', revision)
 put(prefix .. 'outcome', ARGV[5])
 if ARGV[6] == '1' then put('steps', ARGV[7]) end
 if ARGV[8] == '1' then put('data', ARGV[9]) end
+-- The claim's own order, when it is done, is changed with it.
+local own = set[4] == 'done'
+for i = 1, orders do
+  local at = 15 + 5 * (i - 1)
+  if own and KEYS[1 + 3 * i] == claim then
+    if ARGV[at + 1] == '1' then put('data', ARGV[at + 2]) end
+    if ARGV[at + 3] ~= '' and ARGV[at + 3] > (prefix == '' and revision or fresh(c[8])) then put('revision', ARGV[at + 3]) end
+  end
+end
 redis.call('HSET', claim, unpack(set))
 redis.call('HDEL', claim, unpack(drop))
 keep(claim, retention)
@@ -62,9 +71,7 @@ if c[9] then
   for _, order in ipairs(cjson.decode(c[9])) do redis.call('ZREM', ARGV[14] .. order, ARGV[11]) end
 end
 
-for i = 1, orders do
-  local key, at = KEYS[1 + 3 * i], 15 + 5 * (i - 1)
-  if key ~= claim then redis.call('HDEL', key, 'ltoken', 'luntil') end
+local function change(key, at)
   local touched, given = false, ARGV[at + 3]
   if ARGV[at + 1] == '1' then
     redis.call('HSET', key, 'data', ARGV[at + 2])
@@ -88,6 +95,11 @@ for i = 1, orders do
     touched = true
   end
   if touched then keep(key, retention) end
+end
+for i = 1, orders do
+  local key, at = KEYS[1 + 3 * i], 15 + 5 * (i - 1)
+  if key ~= claim then redis.call('HDEL', key, 'ltoken', 'luntil') end
+  if key ~= claim or not own then change(key, at) end
   if key ~= claim then wake(KEYS[2 + 3 * i], ARGV[12], ARGV[at]) end
 end
 wake(KEYS[3], ARGV[12], ARGV[13])

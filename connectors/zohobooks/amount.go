@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/fastjson"
 )
 
 // Limits of an amount in an answer. Zoho's are below 20 digits with at most 12 decimals; an exponent without a limit would let
@@ -24,6 +26,9 @@ func NewAmount(d decimal.Decimal) Amount { return Amount{d} }
 
 // MarshalJSON writes a bare JSON number without an exponent.
 func (a Amount) MarshalJSON() ([]byte, error) { return []byte(a.Decimal.String()), nil }
+
+// AppendJSON appends what MarshalJSON returns.
+func (a Amount) AppendJSON(b []byte) []byte { return fastjson.AppendDecimal(b, a.Decimal) }
 
 // UnmarshalJSON reads the four forms named above.
 func (a *Amount) UnmarshalJSON(b []byte) error {

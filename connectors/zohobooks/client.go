@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/booksync/booksync/internal/fastjson"
 )
 
 const (
@@ -144,7 +145,7 @@ func (c *Client) do(ctx context.Context, cl *call, out answer) error {
 	var body []byte
 	if cl.body != nil {
 		var err error
-		if body, err = json.Marshal(cl.body); err != nil {
+		if body, err = fastjson.Marshal(cl.body); err != nil {
 			return fmt.Errorf("%w: encoding %s %s: %w", ErrInvalidRequest, cl.method, cl.resource, err)
 		}
 	}

@@ -11,11 +11,7 @@
 // code; for an unknown one they report it (MinorUnit, Exact, Units) or count two decimals (Round, Unit).
 package money
 
-import (
-	"math/big"
-
-	"github.com/shopspring/decimal"
-)
+import "github.com/shopspring/decimal"
 
 // Sane is the widest number that may enter the arithmetic at all: amounts have at most 18 digits (the schemas' precision),
 // unit prices, rates and quantities 6 decimals more. The limits leave room for both and keep hostile exponents out, since
@@ -53,13 +49,22 @@ var powers = func() (p [19]int64) {
 // Round rounds d to the currency's minor unit, half away from zero.
 func Round(d decimal.Decimal, currency string) decimal.Decimal {
 	p := places(currency)
-	drop := -d.Exponent() - p
-	if drop <= 0 {
+	if -d.Exponent() <= p {
 		return d
 	}
-	c, ok := small(d)
-	if !ok || int(drop) >= len(powers) {
-		return d.Round(p)
+	if c, ok := small(d); ok {
+		if rounded, ok := round(c, d.Exponent(), p); ok {
+			return rounded
+		}
+	}
+	return d.Round(p)
+}
+
+// round rounds c × 10^exp to so many decimals, fewer than it has; false where it has too many.
+func round(c int64, exp, places int32) (decimal.Decimal, bool) {
+	drop := -int64(exp) - int64(places)
+	if drop >= int64(len(powers)) {
+		return decimal.Decimal{}, false
 	}
 	q, r := c/powers[drop], c%powers[drop]
 	switch half := powers[drop] / 2; {
@@ -68,7 +73,7 @@ func Round(d decimal.Decimal, currency string) decimal.Decimal {
 	case r <= -half:
 		q--
 	}
-	return decimal.New(q, -p)
+	return decimal.New(q, -places), true
 }
 
 // Exact reports whether d is a whole number of the currency's minor units. It's false for an unknown currency.
@@ -94,15 +99,22 @@ func Unit(currency string) decimal.Decimal {
 
 // Units is d counted in minor units. It reports false when d isn't exact, doesn't fit, or the currency is unknown.
 func Units(d decimal.Decimal, currency string) (int64, bool) {
-	if !Exact(d, currency) {
+	p, ok := MinorUnit(currency)
+	if !ok {
 		return 0, false
 	}
-	if c, ok := small(d); ok {
-		if drop := -int(d.Exponent() + places(currency)); drop >= 0 && drop < len(powers) {
+	if drop := -int64(d.Exponent()) - int64(p); drop >= 0 && drop < int64(len(powers)) {
+		if c, ok := small(d); ok {
+			if c%powers[drop] != 0 {
+				return 0, false
+			}
 			return c / powers[drop], true
 		}
 	}
-	n := d.Shift(places(currency)).BigInt()
+	if !Exact(d, currency) {
+		return 0, false
+	}
+	n := d.Shift(p).BigInt()
 	if !n.IsInt64() {
 		return 0, false
 	}
@@ -111,14 +123,16 @@ func Units(d decimal.Decimal, currency string) (int64, bool) {
 
 // FromUnits is the inverse of Units.
 func FromUnits(n int64, currency string) decimal.Decimal {
-	return decimal.NewFromBigInt(big.NewInt(n), -places(currency))
+	return decimal.New(n, -places(currency))
 }
 
 // Percent is d times percent/100, rounded half away from zero to the currency's minor unit.
 func Percent(d, percent decimal.Decimal, currency string) decimal.Decimal {
-	n := d.Mul(percent)
-	if c, ok := small(n); ok {
-		return Round(decimal.New(c, n.Exponent()-2), currency)
+	n, p := d.Mul(percent), places(currency)
+	if c, ok := small(n); ok && n.Exponent()-2 < -p {
+		if rounded, ok := round(c, n.Exponent()-2, p); ok {
+			return rounded
+		}
 	}
 	return Round(n.Shift(-2), currency)
 }

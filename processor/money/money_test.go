@@ -238,6 +238,76 @@ func check(t *testing.T, total decimal.Decimal, shares []decimal.Decimal, curren
 	}
 }
 
+func TestSpreadOfUnitsIsThatOfDecimals(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 1))
+	for range 5000 {
+		currency := []string{"EUR", "JPY", "KWD", "CLF"}[rng.IntN(4)]
+		total := FromUnits(rng.Int64N(int64(1)<<(1+rng.IntN(58))), currency)
+		weights := make([]decimal.Decimal, 1+rng.IntN(6))
+		sum := decimal.Zero
+		for i := range weights {
+			weights[i] = FromUnits(rng.Int64N(int64(1)<<(1+rng.IntN(58))), currency)
+			sum = sum.Add(weights[i])
+		}
+		if sum.IsZero() {
+			continue
+		}
+		got, want := make([]decimal.Decimal, len(weights)), make([]decimal.Decimal, len(weights))
+		if !spreadUnits(got, total, weights, currency) {
+			t.Fatalf("%s over %s was not spread", total, weights)
+		}
+		spreadDecimals(want, total, sum, weights, currency)
+		for i := range got {
+			if !got[i].Equal(want[i]) {
+				t.Fatalf("%s %s over %s is %s, want %s", total, currency, weights, got, want)
+			}
+		}
+	}
+	for name, weight := range map[string]decimal.Decimal{"negative": dec("-1"), "of parts of a cent": dec("0.001"), "large": dec("100000000000000000000")} {
+		if spreadUnits(make([]decimal.Decimal, 1), dec("1"), []decimal.Decimal{weight}, "EUR") {
+			t.Errorf("a weight that is %s was taken", name)
+		}
+		if spreadUnits(make([]decimal.Decimal, 1), weight, []decimal.Decimal{dec("1")}, "EUR") {
+			t.Errorf("a total that is %s was taken", name)
+		}
+	}
+}
+
+func TestArithmeticIsDecimals(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(4, 1))
+	number := func() decimal.Decimal {
+		d := decimal.New(rng.Int64N(int64(1)<<(1+rng.IntN(62))), int32(rng.IntN(31)-24))
+		switch rng.IntN(6) {
+		case 0:
+			return d.Mul(d) // does not fit into an int64
+		case 1:
+			return d.Neg()
+		case 2:
+			return decimal.New(d.CoefficientInt64()%10, d.Exponent())
+		}
+		return d
+	}
+	for range 50_000 {
+		a, b := number(), number()
+		if rng.IntN(4) == 0 {
+			b = a.Add(decimal.New(int64(rng.IntN(2)), a.Exponent()-int32(rng.IntN(3))))
+		}
+		for name, pair := range map[string][2]decimal.Decimal{
+			"+": {Add(a, b), a.Add(b)}, "-": {Sub(a, b), a.Sub(b)}, "%": {Percent(a, b, "EUR"), a.Mul(b).Shift(-2).Round(2)},
+			"round": {Round(a, "KWD"), a.Round(3)},
+		} {
+			if !pair[0].Equal(pair[1]) {
+				t.Fatalf("%s %s %s = %s, want %s", a, name, b, pair[0], pair[1])
+			}
+		}
+		if got, want := Equal(a, b), a.Equal(b); got != want {
+			t.Fatalf("%s = %s: %t", a, b, got)
+		}
+	}
+}
+
 func BenchmarkSpread(b *testing.B) {
 	weights := decs("12.50", "3.99", "100", "0.01", "17.17")
 	for b.Loop() {

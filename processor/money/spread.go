@@ -2,6 +2,8 @@ package money
 
 import (
 	"cmp"
+	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/shopspring/decimal"
@@ -20,12 +22,20 @@ func Spread(total decimal.Decimal, weights []decimal.Decimal, currency string) [
 	shares := make([]decimal.Decimal, len(weights))
 	sum := decimal.Zero
 	for _, w := range weights {
-		sum = sum.Add(w)
+		sum = Add(sum, w)
 	}
 	if sum.Sign() == 0 {
 		shares[0] = total
 		return shares
 	}
+	if !spreadUnits(shares, total, weights, currency) {
+		spreadDecimals(shares, total, sum, weights, currency)
+	}
+	return shares
+}
+
+// spreadDecimals is Spread of any total over weights that come to sum.
+func spreadDecimals(shares []decimal.Decimal, total, sum decimal.Decimal, weights []decimal.Decimal, currency string) {
 	p := places(currency)
 	left := total
 	// Remainders are compared as numerators over the same denominator, exactly.
@@ -58,7 +68,48 @@ func Spread(total decimal.Decimal, weights []decimal.Decimal, currency string) [
 		left = left.Sub(unit)
 	}
 	shares[order[0]] = shares[order[0]].Add(left)
-	return shares
+}
+
+// spreadUnits is Spread of whole minor units that aren't negative over whole minor units: what nearly all are. It reports false
+// for others, and sets no shares.
+func spreadUnits(shares []decimal.Decimal, total decimal.Decimal, weights []decimal.Decimal, currency string) bool {
+	n, ok := Units(total, currency)
+	if !ok || n < 0 {
+		return false
+	}
+	type part struct {
+		units int64
+		rest  uint64
+		index int
+	}
+	parts := make([]part, len(weights))
+	sum := uint64(0)
+	for i, w := range weights {
+		u, ok := Units(w, currency)
+		if !ok || u < 0 || sum > math.MaxInt64-uint64(u) {
+			return false
+		}
+		parts[i] = part{units: u, index: i}
+		sum += uint64(u)
+	}
+	left := n
+	for i := range parts {
+		// The quotient is at most n: the weight is at most the sum.
+		hi, lo := bits.Mul64(uint64(n), uint64(parts[i].units))
+		q, r := bits.Div64(hi, lo, sum)
+		parts[i].units, parts[i].rest = int64(q), r //nolint:gosec // at most n
+		left -= parts[i].units
+	}
+	slices.SortFunc(parts, func(a, b part) int {
+		return cmp.Or(cmp.Compare(b.rest, a.rest), cmp.Compare(a.index, b.index))
+	})
+	for i, p := range parts {
+		if int64(i) < left {
+			p.units++
+		}
+		shares[p.index] = FromUnits(p.units, currency)
+	}
+	return true
 }
 
 // SpreadCapped is Spread over shares that have limits of their own: no share exceeds its limit, and what a full one can't

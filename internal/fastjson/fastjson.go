@@ -1,4 +1,7 @@
-package processor
+// Package fastjson writes JSON for what is written with every event: bodies of requests, what claims hold, what fingerprints are
+// made of. It writes what json.Marshal writes, in a third of the time for structs of text, numbers and decimals; all else
+// it leaves to json.Marshal. It imports nothing from the module.
+package fastjson
 
 import (
 	"bytes"
@@ -14,18 +17,53 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// marshal writes what json.Marshal writes, in a third of the time for what events and claims are made of: structs of text and
-// decimals. Everything else is left to json.Marshal. It panics on what cannot be written: a programming error.
-func marshal(v any) []byte {
+// Appender is a type that writes itself: AppendJSON appends what its MarshalJSON returns, and is called instead.
+type Appender interface {
+	json.Marshaler
+	AppendJSON(b []byte) []byte
+}
+
+// Marshal is json.Marshal.
+func Marshal(v any) (out []byte, err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case failure:
+			out, err = nil, r.err
+		default:
+			panic(r)
+		}
+	}()
+	return Must(v), nil
+}
+
+// Follows reports whether values of a type are written here, member by member. One member that has a rule of its own makes
+// json.Marshal write the whole.
+func Follows(t reflect.Type) bool {
+	_, ok := fieldsOf(t, nil)
+	return ok
+}
+
+// failure is what json.Marshal says of a value.
+type failure struct{ err error }
+
+func (f failure) Error() string { return f.err.Error() }
+
+// Must is Marshal of what can always be written; it panics on anything else: a programming error.
+func Must(v any) []byte {
 	var out []byte
-	marshaled(v, func(b []byte) { out = bytes.Clone(b) })
+	Use(v, func(b []byte) { out = bytes.Clone(b) })
 	return out
 }
 
-// marshaled gives use the JSON of v, which is not kept.
-func marshaled(v any, use func([]byte)) {
-	scratch := scratches.Get().(*[]byte)
+// Use gives use the JSON of v, which is not to be kept. It panics as Must does.
+func Use(v any, use func([]byte)) {
 	value := reflect.ValueOf(v)
+	if !value.IsValid() {
+		use([]byte("null"))
+		return
+	}
+	scratch := scratches.Get().(*[]byte)
 	b := writerOf(value.Type())((*scratch)[:0], value)
 	use(b)
 	if *scratch = b; cap(b) <= maxScratch {
@@ -57,16 +95,17 @@ var (
 	nullDecimalType = reflect.TypeFor[decimal.NullDecimal]()
 	timeType        = reflect.TypeFor[time.Time]()
 	marshalerType   = reflect.TypeFor[json.Marshaler]()
+	appenderType    = reflect.TypeFor[Appender]()
 )
 
 func newWriter(t reflect.Type) writer {
 	switch {
 	case t == decimalType:
-		return func(b []byte, v reflect.Value) []byte { return appendDecimal(b, *pointer[decimal.Decimal](v)) }
+		return func(b []byte, v reflect.Value) []byte { return appendQuoted(b, *pointer[decimal.Decimal](v)) }
 	case t == nullDecimalType:
 		return func(b []byte, v reflect.Value) []byte {
 			if d := pointer[decimal.NullDecimal](v); d.Valid {
-				return appendDecimal(b, d.Decimal)
+				return appendQuoted(b, d.Decimal)
 			}
 			return append(b, "null"...)
 		}
@@ -75,6 +114,8 @@ func newWriter(t reflect.Type) writer {
 			b = append(b, '"')
 			return append(pointer[time.Time](v).AppendFormat(b, time.RFC3339Nano), '"')
 		}
+	case t.Kind() == reflect.Struct && t.Implements(appenderType):
+		return func(b []byte, v reflect.Value) []byte { return behind(v).(Appender).AppendJSON(b) }
 	case t.Implements(marshalerType) || reflect.PointerTo(t).Implements(marshalerType):
 		return appendOther
 	}
@@ -113,10 +154,18 @@ func pointer[T any](v reflect.Value) *T {
 	return &t
 }
 
+// behind is a pointer to the value where it stands in memory of its own, else the value: either has its methods.
+func behind(v reflect.Value) any {
+	if v.CanAddr() {
+		return v.Addr().Interface()
+	}
+	return v.Interface()
+}
+
 func appendOther(b []byte, v reflect.Value) []byte {
 	text, err := json.Marshal(v.Interface())
 	if err != nil {
-		panic(fmt.Sprintf("writing %s: %v", v.Type(), err))
+		panic(failure{fmt.Errorf("writing %s: %w", v.Type(), err)})
 	}
 	return append(b, text...)
 }
@@ -148,12 +197,15 @@ func appendText(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// appendDecimal writes a decimal as text without trailing zeros, as Decimal.String.
-func appendDecimal(b []byte, d decimal.Decimal) []byte {
-	b = append(b, '"')
+func appendQuoted(b []byte, d decimal.Decimal) []byte {
+	return append(AppendDecimal(append(b, '"'), d), '"')
+}
+
+// AppendDecimal appends a decimal without an exponent or trailing zeros, as Decimal.String.
+func AppendDecimal(b []byte, d decimal.Decimal) []byte {
 	exp := int(d.Exponent())
 	if exp > 0 || exp < -15 || d.NumDigits() > 15 {
-		return append(append(b, d.String()...), '"')
+		return append(b, d.String()...)
 	}
 	n := d.CoefficientInt64()
 	for exp < 0 && n%10 == 0 {
@@ -168,14 +220,12 @@ func appendDecimal(b []byte, d decimal.Decimal) []byte {
 	whole := len(text) + exp // digits before the point
 	switch {
 	case exp == 0:
-		b = append(b, text...)
+		return append(b, text...)
 	case whole > 0:
-		b = append(append(append(b, text[:whole]...), '.'), text[whole:]...)
+		return append(append(append(b, text[:whole]...), '.'), text[whole:]...)
 	default:
-		b = append(b, "0.000000000000000"[:2-whole]...)
-		b = append(b, text...)
+		return append(append(b, "0.000000000000000"[:2-whole]...), text...)
 	}
-	return append(b, '"')
 }
 
 // field is one member of a struct's JSON.
@@ -236,6 +286,8 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 			f.isZero = func(v reflect.Value) bool { return pointer[time.Time](v).IsZero() }
 		case sf.Type == decimalType:
 			f.isZero = func(v reflect.Value) bool { return pointer[decimal.Decimal](v).IsZero() }
+		case sf.Type.Kind() == reflect.Struct && sf.Type.Implements(zeroerType):
+			f.isZero = func(v reflect.Value) bool { return behind(v).(zeroer).IsZero() }
 		case sf.Type.Implements(zeroerType) && f.omitZero:
 			return nil, false
 		}
@@ -250,7 +302,9 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 	return fields, true
 }
 
-var zeroerType = reflect.TypeFor[interface{ IsZero() bool }]()
+type zeroer interface{ IsZero() bool }
+
+var zeroerType = reflect.TypeFor[zeroer]()
 
 func structWriter(fields []field) writer {
 	return func(b []byte, v reflect.Value) []byte {

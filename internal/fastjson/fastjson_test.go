@@ -1,0 +1,114 @@
+package fastjson
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/booksync/booksync/internal/testkit"
+)
+
+// amount writes itself.
+type amount struct{ decimal.Decimal }
+
+func (a amount) MarshalJSON() ([]byte, error) { return []byte(a.Decimal.String()), nil }
+
+func (a amount) AppendJSON(b []byte) []byte { return AppendDecimal(b, a.Decimal) }
+
+// upper has a MarshalJSON only.
+type upper string
+
+func (u upper) MarshalJSON() ([]byte, error) { return json.Marshal("U" + string(u)) }
+
+type common struct {
+	ID   string `json:"id"`
+	None string `json:"-"`
+}
+
+type inner struct {
+	Rate  amount   `json:"rate"`
+	Maybe amount   `json:"maybe,omitzero"`
+	Names []string `json:"names,omitempty"`
+	Upper upper    `json:"upper,omitempty"`
+}
+
+type sample struct {
+	common
+	Untagged  int
+	Flag      *bool               `json:"flag,omitempty"`
+	On        bool                `json:"on"`
+	Exact     decimal.Decimal     `json:"exact,omitzero"`
+	Optional  decimal.NullDecimal `json:"optional"`
+	At        time.Time           `json:"at,omitzero"`
+	Lines     []inner             `json:"lines"`
+	Line      *inner              `json:"line,omitempty"`
+	Again     *sample             `json:"again,omitempty"`
+	Texts     map[string]string   `json:"texts,omitempty"`
+	Raw       []byte              `json:"raw,omitempty"`
+	unwritten string
+}
+
+func TestMarshalWritesWhatJSONMarshalWrites(t *testing.T) {
+	t.Parallel()
+	if !Follows(reflect.TypeFor[sample]()) {
+		t.Error("the sample is left to json.Marshal")
+	}
+	for seed := range uint64(1000) {
+		var v sample
+		testkit.Fill(rand.New(rand.NewPCG(seed, 1)), reflect.ValueOf(&v).Elem())
+		v.unwritten = "x"
+		for _, value := range []any{v, &v, v.Lines, v.Line, v.Texts, v.Exact, v.At, v.ID} {
+			want, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Marshal(value)
+			if err != nil || string(got) != string(want) {
+				t.Fatalf("seed %d: %v\n%s\nwant\n%s", seed, err, got, want)
+			}
+		}
+	}
+	if got, err := Marshal(nil); err != nil || string(got) != "null" {
+		t.Errorf("nil: %s, %v", got, err)
+	}
+}
+
+func TestWhatCannotBeWrittenIsAnError(t *testing.T) {
+	t.Parallel()
+	_, err := Marshal(struct {
+		C chan int `json:"c"`
+	}{make(chan int)})
+	if unsupported := (*json.UnsupportedTypeError)(nil); !errors.As(err, &unsupported) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestWhatHasRulesOfItsOwnIsLeftToJSON(t *testing.T) {
+	t.Parallel()
+	for _, v := range []any{
+		struct {
+			N int `json:"n,string"`
+		}{7},
+		struct {
+			common
+			ID string `json:"id"`
+		}{common{ID: "a"}, "b"},
+		struct{ *common }{&common{ID: "a"}},
+	} {
+		if Follows(reflect.TypeOf(v)) {
+			t.Errorf("%T is written here", v)
+		}
+		want, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Must(v); string(got) != string(want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
