@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -46,24 +47,103 @@ const (
 	partShipping  = "sa"
 )
 
+var contactParts = []string{partCompany, partPerson, partEmail, partPhone, partNumber, partTreatment, partBilling, partShipping}
+
+// encode writes "c2 id rev at raw sent shown": hashes as part:hash with a comma behind each, and a dash for what is not known. It's read
+// and written with every event, for which JSON took a twentieth of all the work.
 func (r *contactRecord) encode() []byte {
-	b, err := json.Marshal(r)
-	if err != nil {
-		panic("contact record: " + err.Error()) // texts and numbers: cannot fail
+	b := make([]byte, 0, 256)
+	b = append(append(append(b, recordMark...), ' '), r.ID...)
+	b = strconv.AppendInt(append(b, ' '), r.Rev, 10)
+	b = strconv.AppendInt(append(b, ' '), r.At, 10)
+	b = append(append(b, ' '), cmp.Or(r.Raw, unknown)...)
+	return r.Shown.append(r.Sent.append(b))
+}
+
+const (
+	recordMark = "c2"
+	unknown    = "-"
+)
+
+func (h hashes) append(b []byte) []byte {
+	b = append(b, ' ')
+	if h == nil {
+		return append(b, unknown...)
+	}
+	start := len(b)
+	for _, part := range contactParts {
+		if hash, ok := h[part]; ok {
+			b = append(append(append(append(b, part...), ':'), hash...), ',')
+		}
+	}
+	if len(b) == start {
+		b = append(b, ',') // none, but known
 	}
 	return b
 }
 
-// readContactRecord reads a record; nil when it's none. A bare id is what earlier versions kept.
+// readContactRecord reads a record; nil when it's none. JSON and a bare id are what earlier versions kept.
 func readContactRecord(b []byte, revision int64) *contactRecord {
 	r := new(contactRecord)
-	if len(b) > 0 && b[0] != '{' {
+	switch {
+	case len(b) > 0 && b[0] == '{':
+		if json.Unmarshal(b, r) != nil || r.ID == "" {
+			return nil
+		}
+	case strings.HasPrefix(string(b), recordMark+" "):
+		if r = parseContactRecord(string(b)); r == nil {
+			return nil
+		}
+	case len(b) > 0:
 		r.ID = string(b)
-	} else if json.Unmarshal(b, r) != nil || r.ID == "" {
+	default:
 		return nil
 	}
 	r.Rev = max(r.Rev, revision)
 	return r
+}
+
+func parseContactRecord(s string) *contactRecord {
+	const fields = 7
+	var f [fields]string
+	rest := s
+	for i := range f {
+		var more bool
+		if f[i], rest, more = strings.Cut(rest, " "); more == (i == fields-1) {
+			return nil
+		}
+	}
+	rev, revErr := strconv.ParseInt(f[2], 10, 64)
+	at, atErr := strconv.ParseInt(f[3], 10, 64)
+	sent, sentOK := readHashes(f[5])
+	shown, shownOK := readHashes(f[6])
+	if f[1] == "" || revErr != nil || atErr != nil || !sentOK || !shownOK {
+		return nil
+	}
+	r := &contactRecord{ID: f[1], Rev: rev, At: at, Sent: sent, Shown: shown}
+	if f[4] != unknown {
+		r.Raw = f[4]
+	}
+	return r
+}
+
+func readHashes(s string) (hashes, bool) {
+	if s == unknown {
+		return nil, true
+	}
+	h := make(hashes)
+	if s == "," {
+		return h, true
+	}
+	for s != "" {
+		entry, rest, whole := strings.Cut(s, ",")
+		part, hash, ok := strings.Cut(entry, ":")
+		if !whole || !ok {
+			return nil, false
+		}
+		h[part], s = hash, rest
+	}
+	return h, true
 }
 
 // seen is the record after an event that changes nothing.

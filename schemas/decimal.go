@@ -74,13 +74,15 @@ func unscaled(d decimal.Decimal, scale int32, precision int) (int64, string) {
 	exponent := d.Exponent()
 	shift := int64(exponent) + int64(scale)
 	v, small := int64(0), false
-	if c := d.CoefficientInt64(); shift <= 0 && -shift < int64(len(pow10)) && fitsInt64(d) {
-		v, small = c, true
-		if p := pow10[-shift]; p != 1 {
-			if v%p != 0 {
+	if c := d.CoefficientInt64(); fitsInt64(d) {
+		switch {
+		case shift <= 0 && -shift < int64(len(pow10)):
+			if c%pow10[-shift] != 0 {
 				return 0, "more decimals than the schema's scale"
 			}
-			v /= p
+			v, small = c/pow10[-shift], true
+		case shift > 0 && shift < int64(len(pow10)) && c < pow10[len(pow10)-1]/pow10[shift] && c > -pow10[len(pow10)-1]/pow10[shift]:
+			v, small = c*pow10[shift], true
 		}
 	}
 	if !small {
