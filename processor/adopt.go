@@ -18,22 +18,14 @@ import (
 type inBooks struct {
 	Origin    string             `json:"origin"`
 	Documents []schemas.Document `json:"documents,omitempty"`
-	// What the outcome of that record will tell beside them.
-	Expected   decimal.NullDecimal `json:"expected,omitzero"`
-	Posted     decimal.NullDecimal `json:"posted,omitzero"`
-	Difference decimal.NullDecimal `json:"difference,omitzero"`
-	Remark     string              `json:"remark,omitempty"`
-}
-
-// keep notes what the attempt that found it, and ended its steps, came to.
-func (f *inBooks) keep(r *result) {
-	f.Expected, f.Posted, f.Difference, f.Remark = r.expected, r.posted, r.difference, r.remark
+	// What the attempt that found them, and ended their steps, came to: the outcome of that record will tell it.
+	comparison
 }
 
 // tell makes it this record's own result. What its orders owe is asked of their states, which others may have changed since.
 func (a *attempt) tell(f *inBooks) {
 	r := &a.result
-	r.documents, r.expected, r.posted, r.difference, r.remark = f.Documents, f.Expected, f.Posted, f.Difference, f.Remark
+	r.documents, r.comparison = f.Documents, f.comparison
 	var states []*OrderState
 	for _, id := range a.orders {
 		st := a.stateOf(a.known[id])

@@ -36,14 +36,19 @@ const (
 type result struct {
 	documents    []schemas.Document
 	invoiceAfter *schemas.InvoiceAfter
-	expected     decimal.NullDecimal
-	posted       decimal.NullDecimal
-	difference   decimal.NullDecimal
-	remark       string
+	comparison
 	// orders are the orders' states after the event.
 	orders map[string]*OrderState
 	// tombstone: the order's claim is marked done though this event is a cancellation.
 	tombstone bool
+}
+
+// comparison is how what was posted compares with what the event says.
+type comparison struct {
+	Expected   decimal.NullDecimal `json:"expected,omitzero"`
+	Posted     decimal.NullDecimal `json:"posted,omitzero"`
+	Difference decimal.NullDecimal `json:"difference,omitzero"`
+	Remark     string              `json:"remark,omitempty"`
 }
 
 // apply plans and makes the calls. On nil the event has taken effect, and a.result says how.
@@ -182,14 +187,14 @@ func look[T any](a *attempt, step string, find func() (*T, error), adopt func(*T
 // compared notes what Zoho answered against what was planned; the difference is the answer's, or what the plan itself
 // put into an adjustment.
 func (a *attempt) compared(expected, posted, planned decimal.Decimal) {
-	a.result.expected = decimal.NewNullDecimal(expected)
-	a.result.posted = decimal.NewNullDecimal(posted)
+	a.result.Expected = decimal.NewNullDecimal(expected)
+	a.result.Posted = decimal.NewNullDecimal(posted)
 	diff := posted.Sub(expected)
 	if diff.IsZero() {
 		diff = planned
 	}
 	if !diff.IsZero() {
-		a.result.difference = decimal.NewNullDecimal(diff)
+		a.result.Difference = decimal.NewNullDecimal(diff)
 	}
 }
 
@@ -197,7 +202,7 @@ func (a *attempt) compared(expected, posted, planned decimal.Decimal) {
 func (a *attempt) moved(trueDate, day string) {
 	if trueDate != "" {
 		text := "dated " + day + ": the true date " + trueDate + " is in a locked period"
-		if !strings.Contains(a.result.remark, text) { // of several documents of one event
+		if !strings.Contains(a.result.Remark, text) { // of several documents of one event
 			a.remark(text)
 		}
 	}
@@ -206,17 +211,17 @@ func (a *attempt) moved(trueDate, day string) {
 // registered says in the outcome how the invoice's e-invoice stands, where Zoho answers it (accounting rule 14).
 func (a *attempt) registered(inv *zohobooks.Invoice) {
 	text := "e-invoice " + inv.InvoiceNumber + ": " + inv.EInvoice.Status
-	if inv.EInvoice.Status != "" && !strings.Contains(a.result.remark, text) { // it may be read twice
+	if inv.EInvoice.Status != "" && !strings.Contains(a.result.Remark, text) { // it may be read twice
 		a.remark(text)
 	}
 }
 
 // remark adds to the outcome's remark.
 func (a *attempt) remark(text string) {
-	if a.result.remark != "" {
-		text = a.result.remark + "; " + text
+	if a.result.Remark != "" {
+		text = a.result.Remark + "; " + text
 	}
-	a.result.remark = text
+	a.result.Remark = text
 }
 
 // documentURL is where people open a document; "" when no address is configured.

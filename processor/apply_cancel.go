@@ -29,9 +29,9 @@ func (a *attempt) applyCancel() *ending {
 	}
 	a.result.tombstone = true
 	if st.Invoice == nil || len(st.living()) == 0 && a.prog.Cancel == nil {
-		a.result.remark = noInvoice(a.orderID, &OrderState{})
+		a.result.Remark = noInvoice(a.orderID, &OrderState{})
 		if st.Invoice != nil {
-			a.result.remark = "the invoice of order " + a.orderID + " was void already"
+			a.result.Remark = "the invoice of order " + a.orderID + " was void already"
 		}
 		gone := *st
 		gone.Cancelled = true

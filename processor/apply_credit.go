@@ -42,7 +42,7 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 		a.document(a.creditDocument(note))
 		a.moved(plan.TrueDate, note.Date)
 		if diff := note.Total.Sub(plan.Total); !diff.IsZero() {
-			a.result.difference = decimal.NewNullDecimal(diff)
+			a.result.Difference = decimal.NewNullDecimal(diff)
 			a.p.log.Warn("credit note total differs from the planned one", "organization", a.Organization, "business_id", a.ref.ID,
 				"creditnote_id", note.CreditNoteID)
 		}
@@ -59,10 +59,10 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 
 // stays says in the outcome what of the invoices' taxes no credit note took back.
 func (a *attempt) stays(plan *creditPlan) {
-	if !plan.Difference.IsZero() && !a.result.difference.Valid {
-		a.result.difference = decimal.NewNullDecimal(plan.Difference)
+	if !plan.Difference.IsZero() && !a.result.Difference.Valid {
+		a.result.Difference = decimal.NewNullDecimal(plan.Difference)
 	}
-	if text := "tax that no credit note took back: " + plan.Stays; plan.Stays != "" && !strings.Contains(a.result.remark, text) {
+	if text := "tax that no credit note took back: " + plan.Stays; plan.Stays != "" && !strings.Contains(a.result.Remark, text) {
 		a.remark(text)
 	}
 }

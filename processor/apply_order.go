@@ -45,7 +45,7 @@ func (a *attempt) applyOrder() *ending {
 	st := &OrderState{Reference: plan.Request.Reference, Currency: o.Currency, ExchangeRate: o.ExchangeRate, InclusiveTax: o.PricesIncludeTax, CustomerID: o.Customer.ID,
 		Payments: a.states[a.orderID].Payments} // advances
 	if plan.Skip {
-		a.result.remark = "zero total: no invoice by policy"
+		a.result.Remark = "zero total: no invoice by policy"
 		a.result.orders = map[string]*OrderState{a.orderID: st}
 		return nil
 	}

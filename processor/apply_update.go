@@ -218,9 +218,9 @@ func (a *attempt) correct(plan *correctionPlan, st *OrderState) *ending {
 	done.Matched, done.Ordered, done.Partial, done.Derived = st.Matched.Add(plan.Matched), plan.Ordered, false, false
 	switch {
 	case plan.nothing() && plan.Matched.Sign() > 0:
-		a.result.remark = fmt.Sprintf("refunds have credited the %s that revision %d takes off", plan.Matched, a.revision)
+		a.result.Remark = fmt.Sprintf("refunds have credited the %s that revision %d takes off", plan.Matched, a.revision)
 	case plan.nothing():
-		a.result.remark = fmt.Sprintf("revision %d changes nothing in the books", a.revision)
+		a.result.Remark = fmt.Sprintf("revision %d changes nothing in the books", a.revision)
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: &done}
 	a.compared(plan.Total, posted, difference)

@@ -25,11 +25,11 @@ func (a *attempt) mismatched(inv *zohobooks.Invoice, plan *invoicePlan) *ending 
 	total, taxes := inv.Total.Sub(plan.Total), tax.Sub(plan.Tax)
 	switch open := inv.Balance.Sub(inv.Total.Decimal); {
 	case !taxes.IsZero():
-		a.result.remark = fmt.Sprintf("Zoho Books computed the tax %s, planned was %s: check the rate of the taxes it is mapped to", tax, plan.Tax)
+		a.result.Remark = fmt.Sprintf("Zoho Books computed the tax %s, planned was %s: check the rate of the taxes it is mapped to", tax, plan.Tax)
 	case !plan.TaxDifference.IsZero() && plan.Difference.IsZero():
-		a.result.remark = fmt.Sprintf("tax %s, the order says %s: it rounds otherwise, within prices that include tax", tax, tax.Sub(plan.TaxDifference))
+		a.result.Remark = fmt.Sprintf("tax %s, the order says %s: it rounds otherwise, within prices that include tax", tax, tax.Sub(plan.TaxDifference))
 	case inv.Status == invoiceDraft && !open.IsZero():
-		a.result.remark = fmt.Sprintf("Zoho Books applied %s to the invoice by itself", open.Neg())
+		a.result.Remark = fmt.Sprintf("Zoho Books applied %s to the invoice by itself", open.Neg())
 	}
 	if total.IsZero() && taxes.IsZero() {
 		return nil

@@ -73,7 +73,7 @@ func (a *attempt) updateClaimed(h *ClaimHandle, ans *ClaimAnswer, known *contact
 		release()
 		return "", end
 	case end != nil: // refused
-		a.result.remark = "the contact was not updated: " + end.reject.Message
+		a.result.Remark = "the contact was not updated: " + end.reject.Message
 		if err := a.p.claims.Answered(a.ctx, h, nil); err != nil {
 			release()
 			return "", a.storeAway(err)

@@ -42,8 +42,8 @@ func (a *attempt) outcome(status schemas.Status) *schemas.Outcome {
 			Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp.UTC(), EventID: a.EventID,
 		},
 		Documents: a.result.documents, InvoiceAfter: a.result.invoiceAfter,
-		Expected: a.result.expected, Posted: a.result.posted, Difference: a.result.difference,
-		Calls: int64(a.w.calls), Attempts: int64(a.w.attempts + 1), Reason: a.result.remark,
+		Expected: a.result.Expected, Posted: a.result.Posted, Difference: a.result.Difference,
+		Calls: int64(a.w.calls), Attempts: int64(a.w.attempts + 1), Reason: a.result.Remark,
 		Timings: schemas.Timings{
 			Queued:          milliseconds(a.w.firstSeen.Sub(rec.Timestamp)),
 			WaitedForBudget: milliseconds(a.w.waitedForBudget),

@@ -94,7 +94,7 @@ func (a *attempt) convertPayment(orders map[string]*OrderState) *Rejection {
 		a.event.converted = fmt.Sprintf("%s %s at %s", p.Currency, amountText(p.Amount, p.Currency), p.ExchangeRate.Decimal)
 		a.event.payment = into
 	}
-	a.result.remark = "paid as " + a.event.converted
+	a.result.Remark = "paid as " + a.event.converted
 	return nil
 }
 

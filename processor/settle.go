@@ -141,7 +141,7 @@ func (a *attempt) finish(out *schemas.Outcome, headers []kgo.RecordHeader) Verdi
 		a.prog.unplan()
 		f.Steps = a.prog.encode()
 	case out.Status == schemas.StatusDuplicate:
-		a.found.keep(&a.result)
+		a.found.comparison = a.result.comparison
 		f.Data, f.Orders = a.found.encode(), a.withdrawn()
 		if len(a.result.orders) > 0 { // the event has taken effect by this record's doing, too
 			f.Orders = a.orderUpdates()
