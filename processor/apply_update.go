@@ -27,6 +27,11 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 	if rej := changeable(o, st); rej != nil {
 		return &ending{reject: rej}
 	}
+	if o.Customer.ID != "" { // by e-mail another address would be another customer
+		if _, end := a.contact(&o.Customer, o.Currency); end != nil {
+			return end
+		}
+	}
 	if older := a.prog.Correction; older != nil && a.prog.Fingerprint != a.fingerprint {
 		if end := a.correct(older, st); end != nil {
 			return end

@@ -153,6 +153,19 @@ func (r *contactRecord) seen(at int64, raw string) *contactRecord {
 	return &now
 }
 
+// stamped is the record as the cache has it: its tag is the newest event's customer, its stamp when that was. A customer
+// who is as before raises the stamp, and nothing else is written.
+func (r *contactRecord) stamped() Stamped { return Stamped{Tag: r.Raw, Stamp: r.At, Value: r.encode()} }
+
+// cachedRecord is what the cache has; nil when it has nothing. Its Raw is empty while somebody works on the contact.
+func cachedRecord(s Stamped) *contactRecord {
+	r := readContactRecord(s.Value, 0)
+	if r != nil {
+		r.Raw, r.At = s.Tag, s.Stamp
+	}
+	return r
+}
+
 // changed reports whether the event says something of the customer that no event before it said. Events older than the
 // newest one seen say nothing new.
 func (r *contactRecord) changed(plan *contactPlan) bool {

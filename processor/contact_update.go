@@ -7,73 +7,85 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
 )
 
-// keepInStep brings a contact up to what the event says of the customer, and returns its id. Nothing changed: no call. It
-// never keeps the order waiting: while somebody else updates the contact, or an update of it is in doubt, or one fails, the
-// order goes on, and the customer's next order makes good for it. A refusal is named in the outcome and not tried again
-// until the customer changes once more.
+// keepInStep brings a contact up to what the event says of the customer, and returns its id. Nothing changed: no call. While
+// somebody else updates the contact, and after trouble that may pass, the order waits as it would with its invoice: the customer
+// may have no further order to make good for it. A refusal is named in the outcome and not tried again until the customer
+// changes once more, and trouble that doesn't pass keeps no order from its invoice.
 func (a *attempt) keepInStep(known *contactRecord, plan *contactPlan) (string, *ending) {
-	for range 2 { // the second look is at what another replica has done meanwhile
-		if !known.changed(plan) {
-			if plan.At > known.At {
-				known = known.seen(plan.At, plan.Raw)
-				return known.ID, a.rememberContact(plan.Key, known)
-			}
-			a.tenant.contacts.set(plan.Key, known)
-			return known.ID, nil
-		}
+	for range 3 { // what another replica has done meanwhile is looked at anew
 		h, ans, err := a.claimCustomer(plan.Key, known.Rev+1)
 		if err != nil {
 			return "", a.storeAway(err)
 		}
 		switch ans.State {
 		case ClaimBusy:
-			return known.ID, nil
+			return "", a.busyWith(h, ans)
 		case ClaimDone:
 			newer := readContactRecord(ans.Entry.Data, ans.Entry.Revision)
 			if newer == nil || newer.ID != known.ID {
 				return known.ID, nil
-			}
-			if newer.At < known.At { // the cache has seen events that the claim has not
-				newer.At = known.At
 			}
 			known = newer
 			continue
 		}
 		return a.updateClaimed(h, ans, known, plan)
 	}
-	return known.ID, nil
+	return "", a.parkFor(parkBackOff, a.p.cfg.BackOff)
 }
 
-// updateClaimed is keepInStep under the contact's claim.
+// updateClaimed is keepInStep under the contact's claim. While it works on the contact the cache agrees with no event: one that
+// says what the last one said can't pass by unseen.
 func (a *attempt) updateClaimed(h *ClaimHandle, ans *ClaimAnswer, known *contactRecord, plan *contactPlan) (string, *ending) {
 	release := func() {
 		if err := a.p.claims.Release(a.ctx, h); err != nil && !errors.Is(err, ErrLost) {
 			a.p.log.Debug("claim not released", "error", err.Error(), "organization", a.Organization)
 		}
 	}
-	if ans.State == ClaimInDoubt && a.p.clock.Now().Before(ans.Entry.Since.Add(a.p.cfg.WriteHorizon)) {
-		release() // the earlier update may still land: a later one of ours would lie under it
-		return known.ID, nil
+	held, err := a.p.claims.Hold(a.ctx, a.Organization, cacheContacts, plan.Key)
+	if err != nil {
+		release()
+		return "", a.storeAway(err)
+	}
+	if cached := cachedRecord(held); cached != nil && cached.ID == known.ID {
+		at := max(known.At, cached.At)
+		if cached.Rev >= known.Rev {
+			known = cached
+		}
+		known = known.seen(at, known.Raw)
+	}
+	inDoubt := ans.State == ClaimInDoubt
+	if over := ans.Entry.Since.Add(a.p.cfg.WriteHorizon); inDoubt && a.p.clock.Now().Before(over) && !writes(pendingOf(ans), plan.sent()) {
+		release() // the earlier update may still land: a later one that says something else would lie under it
+		end := a.busyWith(h, ans)
+		end.park.Until, end.park.Reason = over, parkInDoubt
+		return "", end
+	}
+	if !inDoubt && !known.changed(plan) {
+		if plan.At >= known.At {
+			known = known.seen(plan.At, plan.Raw)
+		}
+		end := a.rememberContact(plan.Key, known)
+		release()
+		return known.ID, end
 	}
 	renewal := a.renewLater(h)
 	now, end := a.compareContact(h, ans, known, plan)
 	renewal.stop()
 	switch {
-	case end != nil && end.park != nil && (end.park.Reason == parkInDoubt || end.park.Reason == parkBackOff):
-		release()
-		return known.ID, nil
-	case end != nil && end.reject != nil && now == nil: // no more than the reading failed
-		release()
-		return known.ID, nil
-	case end != nil && now == nil:
+	case end != nil && end.reject == nil:
 		release()
 		return "", end
+	case end != nil && now == nil: // it could not be read, time and again
+		release()
+		a.outOfStep(end.reject)
+		return known.ID, nil
 	case end != nil: // refused
-		a.result.Remark = "the contact was not updated: " + end.reject.Message
+		a.outOfStep(end.reject)
 		if err := a.p.claims.Answered(a.ctx, h, nil); err != nil {
 			release()
 			return "", a.storeAway(err)
@@ -84,6 +96,22 @@ func (a *attempt) updateClaimed(h *ClaimHandle, ans *ClaimAnswer, known *contact
 		return "", a.storeAway(err)
 	}
 	return now.ID, a.rememberContact(plan.Key, now)
+}
+
+// outOfStep goes on with the order although its contact could not be brought up to date. What failed so far was not the order's.
+func (a *attempt) outOfStep(r *Rejection) {
+	a.result.Remark = "the contact was not updated: " + r.Message
+	a.w.attempts, a.w.failures, a.w.failedAt = 0, 0, time.Time{}
+}
+
+// writes reports whether an update whose hashes are pending writes what another one would.
+func writes(pending, want hashes) bool {
+	for part, h := range want {
+		if pending[part] != h {
+			return false
+		}
+	}
+	return true
 }
 
 // compareContact reads the contact and writes what the event changes, but for what a person has edited since booksync wrote

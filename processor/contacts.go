@@ -68,15 +68,12 @@ func (a *attempt) contact(party *schemas.Party, currency string) (string, *endin
 	if known := a.tenant.contacts.get(key); known != nil && known.Sent != nil && (raw == known.Raw && at <= known.At || at < known.At) {
 		return known.ID, nil
 	}
-	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheContacts, key)
+	cached, err := a.p.claims.Raise(a.ctx, a.Organization, cacheContacts, key, raw, at, contactCacheTTL)
 	if err != nil {
 		return "", a.storeAway(err)
 	}
-	known := readContactRecord(cached, 0)
-	if known != nil && known.Sent != nil && raw == known.Raw && at >= known.At { // as before: no need to plan
-		if at > known.At {
-			return known.ID, a.rememberContact(key, known.seen(at, raw))
-		}
+	known := cachedRecord(cached)
+	if known != nil && known.Sent != nil && (raw == known.Raw || at < known.At) { // as before, or older: no need to plan
 		a.tenant.contacts.set(key, known)
 		return known.ID, nil
 	}
@@ -86,13 +83,16 @@ func (a *attempt) contact(party *schemas.Party, currency string) (string, *endin
 		if known, end = a.claimContact(&plan); end != nil {
 			return "", end
 		}
+		if known.Sent != nil && raw == known.Raw && at == known.At { // it was made of this event
+			return known.ID, nil
+		}
 	}
 	return a.keepInStep(known, &plan)
 }
 
 // rememberContact puts what is known of a contact into the caches.
 func (a *attempt) rememberContact(key string, known *contactRecord) *ending {
-	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, key, known.encode(), contactCacheTTL); err != nil {
+	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, key, known.stamped(), contactCacheTTL); err != nil {
 		return a.storeAway(err)
 	}
 	a.tenant.contacts.set(key, known)
@@ -104,7 +104,7 @@ func (a *attempt) forgetContact(party *schemas.Party, currency string) *ending {
 	key := contactKey(party, currency)
 	a.tenant.contacts.drop(key)
 	a.w.contactRevision = a.p.clock.Now().UnixMilli() // newer than the claim that made the contact that's gone
-	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, key, nil, time.Second); err != nil {
+	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, key, Stamped{}, 0); err != nil {
 		return a.storeAway(err)
 	}
 	return nil
@@ -121,6 +121,13 @@ func (a *attempt) claimCustomer(key string, revision int64) (*ClaimHandle, *Clai
 	return h, ans, err
 }
 
+// busyWith parks while somebody else is at work on the contact.
+func (a *attempt) busyWith(h *ClaimHandle, ans *ClaimAnswer) *ending {
+	end := a.busy(ans)
+	end.park.Keys = []string{h.Ref.FreeKey(a.Organization), h.Ref.WakeKey(a.Organization)}
+	return end
+}
+
 // claimContact creates the contact, or finds it, under its claim.
 func (a *attempt) claimContact(plan *contactPlan) (*contactRecord, *ending) {
 	h, ans, err := a.claimCustomer(plan.Key, a.w.contactRevision)
@@ -129,9 +136,7 @@ func (a *attempt) claimContact(plan *contactPlan) (*contactRecord, *ending) {
 	}
 	switch ans.State {
 	case ClaimBusy:
-		end := a.busy(ans)
-		end.park.Keys = []string{h.Ref.FreeKey(a.Organization), h.Ref.WakeKey(a.Organization)}
-		return nil, end
+		return nil, a.busyWith(h, ans)
 	case ClaimDone:
 		if known := readContactRecord(ans.Entry.Data, ans.Entry.Revision); known != nil {
 			return known, nil
@@ -154,7 +159,7 @@ func (a *attempt) claimContact(plan *contactPlan) (*contactRecord, *ending) {
 		return nil, end
 	}
 	made.Rev = a.w.contactRevision
-	if err := a.p.claims.CacheSet(a.ctx, a.Organization, cacheContacts, plan.Key, made.encode(), contactCacheTTL); err != nil {
+	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, plan.Key, made.stamped(), contactCacheTTL); err != nil {
 		return nil, a.storeAway(err)
 	}
 	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: made.encode(), Retention: a.p.cfg.Retention}); err != nil {

@@ -145,6 +145,19 @@ type Claims interface {
 	// CacheGet answers nil when the key is not there.
 	CacheGet(ctx context.Context, organization, kind, key string) ([]byte, error)
 	CacheSet(ctx context.Context, organization, kind, key string, value []byte, ttl time.Duration) error
+	// Raise answers an entry, and raises its stamp in the same step where it has the tag.
+	Raise(ctx context.Context, organization, kind, key, tag string, stamp int64, ttl time.Duration) (Stamped, error)
+	// Hold takes the tag off an entry until it's stored again, and answers it as it was.
+	Hold(ctx context.Context, organization, kind, key string) (Stamped, error)
+	// Store writes an entry, whose stamp stays where it is higher; without a value it's removed.
+	Store(ctx context.Context, organization, kind, key string, s Stamped, ttl time.Duration) error
+}
+
+// Stamped is a cached value with a tag, which says what it agrees with, and a stamp, which never falls. The zero value is none.
+type Stamped struct {
+	Tag   string // "" while it's held
+	Stamp int64
+	Value []byte
 }
 
 // Role says what a claim is about.

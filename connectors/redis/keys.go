@@ -47,6 +47,8 @@ func (k keyspace) tokenRefusal() string          { return k.prefix + "token:refu
 func (k keyspace) lease(name string) string      { return k.prefix + "lease:" + name }
 func (k keyspace) cache(kind, key string) string { return k.prefix + "cache:" + kind + ":" + key }
 
+func (k keyspace) stamped(kind, key string) string { return k.prefix + "stamped:" + kind + ":" + key }
+
 // Patterns of the channels of every organisation.
 const (
 	wakePattern = "booksync:*:wake"

@@ -48,6 +48,8 @@ var (
 	switchesLua string
 	//go:embed report.lua
 	reportLua string
+	//go:embed stamp.lua
+	stampLua string
 )
 
 var (
@@ -66,8 +68,9 @@ var (
 	extendScript   = newScript("extend", extendLua)
 	switchesScript = newScript("switches", switchesLua)
 	reportScript   = newScript("report", reportLua)
+	stampScript    = newScript("stamp", stampLua)
 
-	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript, reportScript, extendScript}
+	scripts = []*script{claimScript, sendingScript, renewScript, releaseScript, finishScript, lookupScript, reverseScript, epochScript, budgetScript, pauseScript, unleaseScript, switchesScript, reportScript, extendScript, stampScript}
 )
 
 // script is a Lua script that the server knows by its hash.

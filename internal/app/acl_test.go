@@ -133,6 +133,10 @@ func TestTheRedisUserNeedsWhatItsACLAllows(t *testing.T) {
 	_, err = budget.State(ctx, w.name)
 	ask("the budget", err)
 	ask("a cached id", client.CacheSet(ctx, spare, "tax", "x", []byte("1"), time.Minute))
+	ask("a stamped value", client.Store(ctx, spare, "tax", "x", redis.Stamped{Tag: "t", Stamp: 1, Value: []byte("1")}, time.Minute))
+	_, err = client.Raise(ctx, spare, "tax", "x", "t", 2, time.Minute)
+	ask("a later stamp", err)
+	ask("removing it", client.Store(ctx, spare, "tax", "x", redis.Stamped{}, 0))
 	for _, r := range replicas {
 		r.stop()
 	}

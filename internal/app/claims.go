@@ -114,6 +114,23 @@ func (c *claims) CacheSet(ctx context.Context, organization, kind, key string, v
 	return c.client.CacheSet(ctx, organization, kind, key, value, ttl)
 }
 
+// Raise implements processor.Claims.
+func (c *claims) Raise(ctx context.Context, organization, kind, key, tag string, stamp int64, ttl time.Duration) (processor.Stamped, error) {
+	s, err := c.client.Raise(ctx, organization, kind, key, tag, stamp, ttl)
+	return processor.Stamped(s), err
+}
+
+// Hold implements processor.Claims.
+func (c *claims) Hold(ctx context.Context, organization, kind, key string) (processor.Stamped, error) {
+	s, err := c.client.Hold(ctx, organization, kind, key)
+	return processor.Stamped(s), err
+}
+
+// Store implements processor.Claims.
+func (c *claims) Store(ctx context.Context, organization, kind, key string, s processor.Stamped, ttl time.Duration) error {
+	return c.client.Store(ctx, organization, kind, key, redis.Stamped(s), ttl)
+}
+
 // Epoch implements processor.Claims: the epoch in force, asked of Redis the first time and whenever a claim found another.
 // Where Redis holds none it is written, with what Kafka says of this moment.
 func (c *claims) Epoch(ctx context.Context, organization string, refresh bool) (*processor.Epoch, error) {

@@ -1,12 +1,15 @@
 package app
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
+	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/schemas"
 )
@@ -140,24 +143,57 @@ func TestWhatAPersonEditedStays(t *testing.T) {
 	}
 }
 
-func TestAnUpdateInDoubtKeepsNoOrderWaiting(t *testing.T) {
+func TestAnUpdateWhoseAnswerWasLostIsMadeGood(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Switches{})
 	w.start()
-	orders := w.customerOf("1 Old Street", "2 New Street", "3 Newer Street", "3 Newer Street")
+	orders := w.customerOf("1 Old Street", "2 New Street", "3 Newer Street")
 	w.posted(w.one(orders[0]))
 	w.inject(simulator.Fault{Kind: simulator.FaultLostAnswer, Method: "PUT", Path: "/contacts/*", Nth: 1})
-	w.posted(w.one(orders[1]))
-	w.posted(w.one(orders[2])) // it finds the first one's update in doubt
-	if c := w.inBooks(w.person()); c.BillingAddress.Address != "2 New Street" {
+	second := w.one(orders[1])
+	third := w.one(orders[2]) // it may find the second one's update in doubt
+	w.posted(second)
+	w.posted(third)
+	if c := w.inBooks(w.person()); c.BillingAddress.Address != "3 Newer Street" {
 		t.Errorf("the contact shows %+v", c.BillingAddress)
 	}
-	// Once nothing can land any more, the next order of the customer brings the contact up to date: what the lost answer's
-	// update wrote is known for booksync's own.
-	over := time.Now().Add(writeHorizon)
-	until(w, "the write horizon to pass", func() bool { return time.Now().After(over) })
-	w.posted(w.one(orders[3]))
-	if c := w.inBooks(w.person()); c.BillingAddress.Address != "3 Newer Street" {
+}
+
+func TestAnUpdateThatNeverWorksKeepsNoOrderFromItsInvoice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{}, configured(func(c *config.Config) { c.Zoho.MaxAttempts = 2 }))
+	w.start()
+	orders := w.customerOf("1 Old Street", "2 New Street")
+	w.posted(w.one(orders[0]))
+	w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "PUT", Path: "/contacts/*", Status: 500, Count: 1000})
+	r := w.one(orders[1])
+	for i := range 8 { // whose success says that the trouble is this one's
+		o := w.order("X" + strconv.Itoa(i))
+		o.Customer.ID, o.Customer.Name, o.Customer.Email = "other", "Other", "other@example.com"
+		before := w.contactWrites()
+		w.posted(w.one(o))
+		until(w, "another attempt", func() bool { return w.contactWrites() > before || w.outcome(r) != nil })
+	}
+	w.posted(r)
+	if out := w.outcome(r); !strings.Contains(out.Reason, "the contact was not updated") {
+		t.Errorf("reason %q", out.Reason)
+	}
+}
+
+func TestAnOrdersUpdateKeepsItsCustomerInStep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.start()
+	o := w.customerOf("1 Old Street")[0]
+	w.posted(w.one(o))
+	changed := *o
+	changed.Event, changed.Kind, changed.Revision = o.Event, schemas.OrderUpdated, o.Revision+1
+	changed.EventID, changed.OccurredAt = o.EventID+"-2", o.OccurredAt.Add(time.Minute)
+	address := *o.Customer.BillingAddress
+	address.Line1 = "2 New Street"
+	changed.Customer.BillingAddress = &address
+	w.posted(w.one(&changed))
+	if c := w.inBooks(w.person()); c.BillingAddress.Address != "2 New Street" {
 		t.Errorf("the contact shows %+v", c.BillingAddress)
 	}
 }

@@ -32,6 +32,7 @@ type LedgerContact struct {
 	BusinessID string          `json:"business_id"`
 	Origin     string          `json:"origin"`
 	Email      string          `json:"email"`
+	Phone      string          `json:"phone"`
 	Currency   string          `json:"currency"`
 	Status     string          `json:"status"`
 	Receivable decimal.Decimal `json:"receivable"`
@@ -158,7 +159,7 @@ func (s *Simulator) Ledger(org string) Ledger {
 	today := b.today(s.cfg.Now())
 	for _, n := range b.contacts.live() {
 		l.Contacts = append(l.Contacts, LedgerContact{ID: utoa(n.id), Name: n.name, BusinessID: n.businessID(), Origin: n.origin(b.org.OriginField),
-			Email: n.primary().email, Currency: n.currency.Code, Status: n.status(), Receivable: n.receivable, Credits: n.credits})
+			Email: n.primary().email, Phone: n.primary().phone, Currency: n.currency.Code, Status: n.status(), Receivable: n.receivable, Credits: n.credits})
 	}
 	for _, inv := range b.invoices.live() {
 		d := b.ledgerSale("invoice", &inv.sale)

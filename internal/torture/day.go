@@ -54,6 +54,10 @@ func RunDay(ctx context.Context, o DayOptions) (day *Day, err error) {
 	return day, nil
 }
 
+// dayRecheck is how often what waits asks again unless it's woken. Nothing goes wrong on this day, so that everything is woken; and
+// thousands of payments wait for their orders, for hours: asking twice a minute, as they do by default, takes most of the time.
+const dayRecheck = 10 * time.Minute
+
 // midnight is when the day begins in New York.
 var midnight = time.Date(2026, 3, 10, 4, 0, 0, 0, time.UTC)
 
@@ -74,6 +78,7 @@ func playDay(interrupt context.Context, o DayOptions) (*Day, error) {
 		return nil, err
 	}
 	defer w.close()
+	w.cfg.Claims.Recheck = dayRecheck
 	x.w, x.tale = w, tale.Day(o.Seed, tale.Options{Orders: o.Orders, Begin: midnight})
 	x.reader = &judge.Collector{Connect: w.client, Topics: w.cfg.Topics, Group: w.cfg.Kafka.Group, Codec: w.codec}
 	if err := x.reader.Start(); err != nil {

@@ -44,6 +44,7 @@ func Check(e Evidence) *Findings {
 	c.deadLetters()
 	c.committed()
 	c.documents()
+	c.customers()
 	c.outcomes()
 	c.order()
 	c.limits()
@@ -198,6 +199,46 @@ func (c *checker) documents() {
 		if people[n.BusinessID]++; people[n.BusinessID] > 1 || n.BusinessID == "" {
 			c.Duplicates++
 			c.Problem(oneDocument, "another contact carries the key %q", n.BusinessID)
+		}
+	}
+}
+
+// customers: a contact has the phone number that the newest of its customer's orders gave. What an order gave that was not posted may
+// be there or not. A Redis that forgot has also forgotten which events said nothing new.
+func (c *checker) customers() {
+	if c.Tale.Forgetful {
+		return
+	}
+	type said struct {
+		*schemas.Order
+		posted bool
+		where  tale.Place
+	}
+	by := map[string][]said{}
+	for _, e := range c.Tale.Emissions {
+		outs := c.Outcomes[e.Where]
+		if e.Order == nil || e.Order.Kind == schemas.OrderCancelled || e.Aborted || !e.Sent || len(outs) == 0 {
+			continue
+		}
+		key := "customer:" + e.Order.Customer.ID + ":" + e.Order.Currency
+		by[key] = append(by[key], said{e.Order, outs[0].Status == schemas.StatusPosted, e.Where})
+	}
+	for _, n := range c.Ledger.Contacts {
+		all := by[n.BusinessID]
+		slices.SortFunc(all, func(a, b said) int { return b.OccurredAt.Compare(a.OccurredAt) })
+		for _, s := range all { // the newest first
+			if s.Customer.Phone == n.Phone {
+				break
+			}
+			if s.posted {
+				older := ""
+				if i := slices.IndexFunc(all, func(s said) bool { return s.Customer.Phone == n.Phone }); i >= 0 {
+					older = fmt.Sprintf(", that of %s (%s) of %s", all[i].OrderID, all[i].where, clock(all[i].OccurredAt))
+				}
+				c.Problem(inStep, "%s has the number %q%s; the newest order %s (%s) of %s gave %q", n.BusinessID, n.Phone, older, s.OrderID, s.where,
+					clock(s.OccurredAt), s.Customer.Phone)
+				break
+			}
 		}
 	}
 }

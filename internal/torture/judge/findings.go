@@ -8,6 +8,7 @@ const (
 	held        = "whoever works on a claim holds it"
 	oneVerdict  = "one verdict per record"
 	oneDocument = "one document per business id"
+	inStep      = "customers are as the newest event says"
 	money       = "the money is that of the events"
 	inOrder     = "effects in order"
 	limits      = "calls within the limits"

@@ -24,6 +24,7 @@ func (t *teller) order(id string, i int) *schemas.Order {
 		Event: t.event(placed), Kind: schemas.OrderCreated, Revision: 1, OrderID: id, OrderNumber: fmt.Sprintf("#%d", 1001+i), Currency: "USD",
 		Customer: schemas.Party{
 			ID: fmt.Sprintf("cust-%02d", c), Name: fmt.Sprintf("Customer %02d", c), Email: fmt.Sprintf("customer%02d@example.com", c),
+			Phone:          phone(placed),
 			BillingAddress: &schemas.Address{Line1: "1 Main Street", City: "Springfield", State: "Illinois", PostalCode: "62701", Country: "US"},
 		},
 		PlacedAt: placed,
@@ -47,6 +48,15 @@ func (t *teller) order(id string, i int) *schemas.Order {
 	}
 	t.sum(o)
 	return o
+}
+
+// phone is what a customer gives with an order of that time: as a rule the same as ever.
+func phone(placed time.Time) string {
+	const newOne = 7 // of so many orders one has another number
+	if n := placed.Unix(); n%newOne == 0 {
+		return fmt.Sprintf("+1 555 %07d", n%10_000_000)
+	}
+	return "+1 555 0100"
 }
 
 func (t *teller) tax() []schemas.Tax {
