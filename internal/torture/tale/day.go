@@ -48,6 +48,7 @@ func (t *teller) ofDay(i int, placed time.Duration) {
 	o := t.order(st.ID, i)
 	o.Currency, o.ExchangeRate = "USD", decimal.NullDecimal{}
 	o.PlacedAt, o.OccurredAt = t.begin.Add(placed), t.begin.Add(placed)
+	o.Customer.Phone = "" // nobody's changes
 	if t.percent(dayNewCustomers) {
 		c := &o.Customer
 		c.ID, c.Name, c.Email = "new-"+st.ID, "New customer "+st.ID, "new-"+st.ID+"@example.com"
