@@ -26,7 +26,7 @@ func (a *attempt) prepare() *advance {
 		return nil // the rate is read first
 	}
 	known := a.tenant.contacts.get(contactKey(&a.order.Customer, a.order.Currency))
-	if known == nil || known.Sent == nil || known.Raw != rawHash(&a.order.Customer) {
+	if known == nil || known.Sent == nil || known.Raw != a.customerHash() {
 		return nil // the contact has to be made or updated first
 	}
 	plan, rej := a.planInvoice(org)

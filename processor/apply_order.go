@@ -50,7 +50,7 @@ func (a *attempt) applyOrder() *ending {
 		return nil
 	}
 	var end *ending
-	if st.ContactID, end = a.contact(&o.Customer, o.Currency); end != nil {
+	if st.ContactID, end = a.contact(); end != nil {
 		return end
 	}
 	plan.Request.CustomerID = st.ContactID

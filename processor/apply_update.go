@@ -28,7 +28,7 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 		return &ending{reject: rej}
 	}
 	if o.Customer.ID != "" { // by e-mail another address would be another customer
-		if _, end := a.contact(&o.Customer, o.Currency); end != nil {
+		if _, end := a.contact(); end != nil {
 			return end
 		}
 	}

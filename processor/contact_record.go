@@ -183,8 +183,16 @@ func (r *contactRecord) changed(plan *contactPlan) bool {
 // rawHash is a hash of a customer as the event has it.
 func rawHash(p *schemas.Party) string {
 	var out string
-	fastjson.Use(p, func(b []byte) { out = hash(string(b), hashLength) })
+	fastjson.Use(p, func(b []byte) { out = hash(b, hashLength) })
 	return out
+}
+
+// customerHash is the rawHash of the order's customer.
+func (e *event) customerHash() string {
+	if e.customer == "" {
+		e.customer = rawHash(&e.order.Customer)
+	}
+	return e.customer
 }
 
 // partHash is how much of a hash a part keeps: what is told apart is two states of one part of one contact.

@@ -60,11 +60,12 @@ func (c *contactCache) drop(key string) {
 	delete(c.known, key)
 }
 
-// contact finds or creates the customer's contact and keeps it in step with the event: from the caches, else under a claim
+// contact finds or creates the contact of the order's customer and keeps it in step with the event: from the caches, else under a claim
 // of its own, so that two orders of one new customer make one contact. An unchanged customer costs no call.
-func (a *attempt) contact(party *schemas.Party, currency string) (string, *ending) {
+func (a *attempt) contact() (string, *ending) {
+	party, currency := &a.order.Customer, a.order.Currency
 	key := contactKey(party, currency)
-	at, raw := unixMilli(a.OccurredAt), rawHash(party)
+	at, raw := unixMilli(a.OccurredAt), a.customerHash()
 	if known := a.tenant.contacts.get(key); known != nil && known.Sent != nil && (raw == known.Raw && at <= known.At || at < known.At) {
 		return known.ID, nil
 	}

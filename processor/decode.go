@@ -45,6 +45,7 @@ type event struct {
 	converted string
 
 	fingerprint string
+	customer    string // of an order: the hash of its customer, once it was asked for
 	coordinates string // of this record
 	// origin are the coordinates that the documents name: of a record that came back from a dead-letter topic, those it
 	// had at first.

@@ -124,7 +124,7 @@ func reference(id string) string {
 }
 
 // hash is the first n hexadecimal digits of the SHA-256 of s.
-func hash(s string, n int) string {
+func hash[T string | []byte](s T, n int) string {
 	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])[:n]
+	return hex.EncodeToString(sum[:(n+1)/2])[:n]
 }
