@@ -3,10 +3,12 @@ package torture
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/internal/torture/judge"
 	"github.com/booksync/booksync/internal/torture/tale"
 )
@@ -157,6 +159,9 @@ func (x *run) judge(res *Result) {
 		e.Lapsed = x.leases.Found
 	}
 	e.Usurped = x.w.redis.fence.Found
+	e.Late = slices.ContainsFunc(x.plan.books, func(f simulator.Fault) bool { // what is done after the client has given up
+		return (f.Kind == simulator.FaultLatency || f.Kind == simulator.FaultLateLanding) && f.Method != http.MethodPost && f.Method != http.MethodGet
+	})
 	e.Skew, e.Delay = maxSkew, readDelay
 	if slices.ContainsFunc(x.plan.wire, func(f *wireFault) bool { return f.done && (f.action == freeze || f.action == slow) }) {
 		e.Calls.LargestInFlight = 0 // what the network holds back arrives when its slot is long free

@@ -48,6 +48,8 @@ type Evidence struct {
 	Sent []time.Time
 	// Limits are those that calls must keep to; a zero is not judged.
 	Limits Limits
+	// Late says that an update of a contact may have landed after its answer was given up: then a later one may lie under it.
+	Late bool
 	// Skew is by how much the clock of a process is wrong at most.
 	Skew time.Duration
 	// Lapsed says who went on with a claim whose lease had lapsed although nothing kept it from being prolonged; "" is nobody.
