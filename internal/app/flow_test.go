@@ -43,8 +43,10 @@ func TestAnOrderIsPaidAndRefunded(t *testing.T) {
 // TestWhoComesEarlyIsWoken tries three orders: wake-ups are hints, and one may be lost on a busy machine.
 func TestWhoComesEarlyIsWoken(t *testing.T) {
 	t.Parallel()
-	// The re-check is 5 s and the deadline far away: only a wake-up is this fast.
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	// The re-check is far away, too far for a busy machine to be as slow, and the deadline farther: only a wake-up is this fast.
+	const recheck = 24 * time.Second
+	w := newWorld(t, simulator.Switches{}, configured(func(cfg *config.Config) { cfg.Claims.Recheck = recheck }),
+		mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
 	r := w.start()
 	var slow []time.Duration
 	for _, n := range []string{"1", "2", "3"} {
