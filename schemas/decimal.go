@@ -81,8 +81,9 @@ func unscaled(d decimal.Decimal, scale int32, precision int) (int64, string) {
 				return 0, "more decimals than the schema's scale"
 			}
 			v, small = c/pow10[-shift], true
-		case shift > 0 && shift < int64(len(pow10)) && c < pow10[len(pow10)-1]/pow10[shift] && c > -pow10[len(pow10)-1]/pow10[shift]:
-			v, small = c*pow10[shift], true
+		case shift > 0 && shift < int64(len(pow10)):
+			most := pow10[int64(len(pow10)-1)-shift]
+			v, small = c*pow10[shift], c < most && c > -most
 		}
 	}
 	if !small {

@@ -80,6 +80,7 @@ type node struct {
 	fields    []field
 	items     *node // of arrays and maps
 	branches  []*node
+	ambiguous bool // a union of several types beside null
 	symbols   []string
 	size      int           // of fixed
 	leaf      *goavro.Codec // reads what has no length: numbers, enums and the like
@@ -180,17 +181,6 @@ func (n *node) setLeaf() *Error {
 		return &Error{Class: ClassSchema, Reason: "compiling " + n.describe(), Err: err}
 	}
 	return nil
-}
-
-// ambiguous unions have several types beside null.
-func (n *node) ambiguous() bool {
-	types := 0
-	for _, b := range n.branches {
-		if b.kind != kindNull {
-			types++
-		}
-	}
-	return types > 1
 }
 
 // bare is the schema reduced to what decides the bytes: no logical types, docs, aliases or defaults, and names of our
@@ -329,15 +319,18 @@ func (b *builder) fill(n *node, s *avro.SchemaNode, depth int) *Error {
 		add(n.items)
 	case kindUnion:
 		n.branches = make([]*node, len(s.Branches))
-		least := maxSchemaText
+		least, types := maxSchemaText, 0
 		for i := range s.Branches {
 			if n.branches[i], err = b.build(&s.Branches[i], depth+1); err != nil {
 				return err
 			}
 			least = min(least, n.branches[i].min)
+			if n.branches[i].kind != kindNull {
+				types++
+			}
 			add(n.branches[i])
 		}
-		n.min = 1 + least
+		n.min, n.ambiguous = 1+least, types > 1
 	}
 	if err := n.setLeaf(); err != nil {
 		return err

@@ -177,7 +177,7 @@ func (s *slot) resolve(theirs *node) *Error {
 	if !readable && first != nil && (!nullable || !s.optional) {
 		return first
 	}
-	if readable && !theirs.ambiguous() {
+	if readable && !theirs.ambiguous {
 		s.union = nil
 	}
 	return nil

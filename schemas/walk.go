@@ -34,24 +34,34 @@ type chosen struct {
 }
 
 // values decodes a record; use must not keep what it's given. The errors are *Error of class poison.decode and name the field.
-func values(root *node, payload []byte, use func(fields) *Error) (err *Error) {
+func values(root *node, payload []byte, use func(fields) *Error) *Error {
 	room := rooms.Get().(*[]any)
 	defer func() {
 		clear(*room)
 		rooms.Put(room)
-		if r := recover(); r != nil { // goavro is a large library, and the bytes are anybody's
-			err = &Error{Class: ClassDecode, Reason: "decoding the record", Err: fmt.Errorf("goavro panicked: %v", r)}
-		}
 	}()
 	w := walk{buf: payload, nodes: maxNodes(len(payload)), room: *room}
-	record, err := w.record(root)
+	record, err := w.whole(root)
 	if err != nil {
 		return err
 	}
-	if rest := w.rest(); rest > 0 {
-		return bad("%d bytes remain after the record", rest)
-	}
 	return use(record)
+}
+
+// whole is the record that all the bytes are. It runs behind a recover: goavro is a large library, and the bytes are anybody's.
+func (w *walk) whole(root *node) (record fields, err *Error) {
+	defer func() {
+		if r := recover(); r != nil {
+			record, err = nil, &Error{Class: ClassDecode, Reason: "decoding the record", Err: fmt.Errorf("goavro panicked: %v", r)}
+		}
+	}()
+	if record, err = w.record(root); err != nil {
+		return nil, err
+	}
+	if rest := w.rest(); rest > 0 {
+		return nil, bad("%d bytes remain after the record", rest)
+	}
+	return record, nil
 }
 
 // roomy is how many fields and items ordinary events have at most. Room for them is used again; more is made when needed.
@@ -176,7 +186,7 @@ func (w *walk) union(n *node) (any, *Error) {
 		return nil, err
 	}
 	v, err := w.value(branch)
-	if err == nil && n.ambiguous() {
+	if err == nil && n.ambiguous {
 		v = chosen{int(i), v}
 	}
 	return v, err

@@ -82,7 +82,7 @@ func differs(n *node, got, want any) string {
 		}
 		var branch *node
 		for i, b := range n.branches {
-			if c, ok := got.(chosen); ok && c.branch == i || !n.ambiguous() && b.kind != kindNull {
+			if c, ok := got.(chosen); ok && c.branch == i || !n.ambiguous && b.kind != kindNull {
 				branch = b
 			}
 		}
