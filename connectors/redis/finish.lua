@@ -33,17 +33,16 @@ local function without(...)
   for _, field in ipairs({...}) do drop[#drop + 1] = field end
 end
 if c[10] == token then without('ltoken', 'luntil') end
-local prefix = ''
+local prefix, state = '', 'done'
 if ARGV[4] == 'done' then
-  put('state', 'done')
   without('step', 'since', 'rcoordinates', 'rfingerprint', 'rrevision', 'routcome')
 elseif settled == 'done' then
   -- A later revision was refused: the order keeps the document it has, and those who need it need not wait.
-  put('state', 'done')
   prefix = 'r'
 else
-  put('state', 'rejected')
+  state = 'rejected'
 end
+put('state', state)
 local revision = fresh(c[7])
 if ARGV[4] == 'done' and settled == 'done' and fresh(c[8]) > revision then revision = c[8] end
 put(prefix .. 'coordinates', fresh(c[5]))
@@ -53,7 +52,7 @@ put(prefix .. 'outcome', ARGV[5])
 if ARGV[6] == '1' then put('steps', ARGV[7]) end
 if ARGV[8] == '1' then put('data', ARGV[9]) end
 -- The claim's own order, when it is done, is changed with it.
-local own = set[4] == 'done'
+local own = state == 'done'
 for i = 1, orders do
   local at = 15 + 5 * (i - 1)
   if own and KEYS[1 + 3 * i] == claim then
