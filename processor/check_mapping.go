@@ -59,7 +59,9 @@ func (s *sheet) mapTax(l *sheetLine) *Rejection {
 			"another code", l.code, l.LineID, rate, target.Rate)
 	}
 	l.compound(target)
-	l.rates, l.parts = target.rates(), target.parts(org)
+	if l.rates = target.rates(); len(l.rates) > 0 {
+		l.parts = target.parts(org)
+	}
 	return s.checkTarget(l)
 }
 
@@ -254,9 +256,6 @@ func (t *TaxTarget) rates() []decimal.Decimal {
 
 // parts name the taxes that rates are of, by their Zoho id where that's known, else by their name.
 func (t *TaxTarget) parts(org *Organization) []string {
-	if t.TaxID == "" || t.Rate.Sign() == 0 {
-		return nil
-	}
 	if len(t.Components) == 0 {
 		return []string{t.TaxID}
 	}

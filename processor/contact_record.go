@@ -50,7 +50,7 @@ const (
 var contactParts = []string{partCompany, partPerson, partEmail, partPhone, partNumber, partTreatment, partBilling, partShipping}
 
 // encode writes "c2 id rev at raw sent shown": hashes as part:hash with a comma behind each, and a dash for what is not known. It's read
-// and written with every event, for which JSON took a twentieth of all the work.
+// with every event, for which JSON took a twentieth of all the work.
 func (r *contactRecord) encode() []byte {
 	b := make([]byte, 0, 256)
 	b = append(append(append(b, recordMark...), ' '), r.ID...)

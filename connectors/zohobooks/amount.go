@@ -25,7 +25,7 @@ type Amount struct{ decimal.Decimal }
 func NewAmount(d decimal.Decimal) Amount { return Amount{d} }
 
 // MarshalJSON writes a bare JSON number without an exponent.
-func (a Amount) MarshalJSON() ([]byte, error) { return []byte(a.Decimal.String()), nil }
+func (a Amount) MarshalJSON() ([]byte, error) { return a.AppendJSON(nil), nil }
 
 // AppendJSON appends what MarshalJSON returns.
 func (a Amount) AppendJSON(b []byte) []byte { return fastjson.AppendDecimal(b, a.Decimal) }

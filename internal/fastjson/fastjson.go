@@ -282,10 +282,6 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 		}
 		f.isZero = reflect.Value.IsZero
 		switch {
-		case sf.Type == timeType:
-			f.isZero = func(v reflect.Value) bool { return pointer[time.Time](v).IsZero() }
-		case sf.Type == decimalType:
-			f.isZero = func(v reflect.Value) bool { return pointer[decimal.Decimal](v).IsZero() }
 		case sf.Type.Kind() == reflect.Struct && sf.Type.Implements(zeroerType):
 			f.isZero = func(v reflect.Value) bool { return behind(v).(zeroer).IsZero() }
 		case sf.Type.Implements(zeroerType) && f.omitZero:
