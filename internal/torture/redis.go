@@ -22,7 +22,7 @@ const (
 	ageDayEvery = 20 * time.Second
 )
 
-func startRedis(l *listener, ageEvery time.Duration) *redisServer {
+func startRedis(l *listener, every time.Duration) *redisServer {
 	r := &redisServer{Miniredis: miniredis.NewMiniRedis(), listener: l, done: make(chan struct{}), quit: make(chan struct{})}
 	if c, err := r.Dial(); err == nil { // starts the server without a socket
 		_ = c.Close()
@@ -39,7 +39,7 @@ func startRedis(l *listener, ageEvery time.Duration) *redisServer {
 			r.Server().ServeConn(c)
 		}
 	}()
-	go r.age(ageEvery)
+	go r.age(every)
 	return r
 }
 

@@ -204,8 +204,8 @@ func (c *checker) documents() {
 }
 
 // customers: a contact has the phone number that the newest of its customer's orders gave. What an order gave that was not posted may
-// be there or not. A Redis that forgot has also forgotten which events said nothing new;
-// and an update whose answer was given up, and that was made again, may still land under a later one.
+// be there or not. A Redis that forgot has also forgotten which events said nothing new; and an update whose answer was given up, and that was
+// made again, may still land over a later one.
 func (c *checker) customers() {
 	if c.Tale.Forgetful || c.Late {
 		return
@@ -226,21 +226,18 @@ func (c *checker) customers() {
 	}
 	for _, n := range c.Ledger.Contacts {
 		all := by[n.BusinessID]
-		slices.SortFunc(all, func(a, b said) int { return b.OccurredAt.Compare(a.OccurredAt) })
-		for _, s := range all { // the newest first
-			if s.Customer.Phone == n.Phone {
-				break
-			}
-			if s.posted {
-				older := ""
-				if i := slices.IndexFunc(all, func(s said) bool { return s.Customer.Phone == n.Phone }); i >= 0 {
-					older = fmt.Sprintf(", that of %s (%s) of %s", all[i].OrderID, all[i].where, clock(all[i].OccurredAt))
-				}
-				c.Problem(inStep, "%s has the number %q%s; the newest order %s (%s) of %s gave %q", n.BusinessID, n.Phone, older, s.OrderID, s.where,
-					clock(s.OccurredAt), s.Customer.Phone)
-				break
-			}
+		slices.SortFunc(all, func(a, b said) int { return b.OccurredAt.Compare(a.OccurredAt) }) // the newest first
+		shows := func(s said) bool { return s.Customer.Phone == n.Phone }
+		i := slices.IndexFunc(all, func(s said) bool { return s.posted || shows(s) })
+		if i < 0 || shows(all[i]) {
+			continue
 		}
+		older := ""
+		if j := slices.IndexFunc(all, shows); j >= 0 {
+			older = fmt.Sprintf(", that of %s (%s) of %s", all[j].OrderID, all[j].where, clock(all[j].OccurredAt))
+		}
+		c.Problem(inStep, "%s has the number %q%s; the newest order %s (%s) of %s gave %q", n.BusinessID, n.Phone, older, all[i].OrderID, all[i].where,
+			clock(all[i].OccurredAt), all[i].Customer.Phone)
 	}
 }
 

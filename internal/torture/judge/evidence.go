@@ -48,7 +48,7 @@ type Evidence struct {
 	Sent []time.Time
 	// Limits are those that calls must keep to; a zero is not judged.
 	Limits Limits
-	// Late says that an update of a contact may have landed after its answer was given up: then a later one may lie under it.
+	// Late says that an update of a contact may have landed after its answer was given up, over a later one.
 	Late bool
 	// Skew is by how much the clock of a process is wrong at most.
 	Skew time.Duration
