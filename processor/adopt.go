@@ -111,7 +111,7 @@ func (a *attempt) wroteInvoice(st *OrderState) bool { return st.Invoice != nil &
 // postedAs is the ending of an order whose invoice was found before its own record came to know of it. What payments and
 // refunds have added to the state stays.
 func (a *attempt) postedAs(st *OrderState) *ending {
-	inv := st.Invoice
+	inv, outlived := st.Invoice, a.outlived(st)
 	if a.takesBack() {
 		return &ending{reject: reject(classConflict, "invoice %s of order %s is in the books, but nobody remembers whether the credit note of what "+
 			"the order takes back is, too: look for %s, and make or apply it by hand", inv.Number, a.orderID, returnedKey(a.orderID))}
@@ -122,7 +122,9 @@ func (a *attempt) postedAs(st *OrderState) *ending {
 		Total: inv.Total, Tax: inv.Tax, Balance: st.Balance(),
 	})
 	a.compared(a.order.Totals.Gross, inv.Total, decimal.Zero)
-	a.afterwards(st)
+	if !outlived { // else nobody knows without asking Zoho Books
+		a.afterwards(st)
+	}
 	return &ending{posted: true}
 }
 

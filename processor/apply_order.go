@@ -55,7 +55,7 @@ func (a *attempt) applyOrder() *ending {
 	}
 	plan.Request.CustomerID = st.ContactID
 	inv, end := a.invoiceBefore(plan)
-	if inv == nil && end == nil {
+	if a.invoiceMet = inv != nil; !a.invoiceMet && end == nil {
 		inv, end = a.invoice(plan)
 	}
 	if end != nil {
@@ -78,6 +78,8 @@ func (a *attempt) applyOrder() *ending {
 		return end
 	}
 	st.Invoice = plan.posted(inv)
+	// With the order's own end Redis may have forgotten what was added to the invoice since: a payment.
+	st.Partial = a.epoch.Loss && a.invoiceMet
 	a.moved(plan.TrueDate, inv.Date)
 	if st.Invoice.ReverseCharge == nil {
 		st.Invoice.ReverseCharge = plan.Request.ReverseCharge
@@ -109,13 +111,9 @@ func (p *invoicePlan) posted(inv *zohobooks.Invoice) *InvoiceState {
 	return invoiceStateOf(inv, lines)
 }
 
-// invoice creates the order's invoice, or takes the one that an earlier attempt of this delivery created: that its
-// mark-sent call failed puts nothing in doubt. It's nil without an ending where the books have an earlier revision's: then
-// the order's state is rebuilt.
+// invoice creates the order's invoice. It's nil without an ending where the books have an earlier revision's: then the order's state is
+// rebuilt.
 func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
-	if inv := a.w.made(a.ref.key()); inv != nil {
-		return inv, nil
-	}
 	older := false
 	inv, end := keyedCreate(a, stepInvoice, nil,
 		func() (*zohobooks.Invoice, error) { return a.findInvoice(a.ref.key()) },
@@ -140,6 +138,7 @@ func (a *attempt) invoice(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 				}
 				return end
 			}
+			a.invoiceMet = true
 			return nil
 		},
 		func(ctx context.Context) (*zohobooks.Invoice, error) {

@@ -7,8 +7,8 @@ import (
 // takesBack says whether this order writes a credit note beside its invoice.
 func (a *attempt) takesBack() bool { return a.sheet != nil && a.sheet.takesBack() }
 
-// invoiceBefore finds the invoice of an order whose credit note was begun by an earlier attempt: the invoice is there, and
-// writing it again would hide which step is in doubt. Nil where there's none to find.
+// invoiceBefore is the invoice that an earlier attempt of this delivery created: that its mark-sent call failed puts nothing in doubt. Of an
+// order whose credit note was begun it is found: it is there, and writing it again would hide which step is in doubt. Nil where there's none.
 func (a *attempt) invoiceBefore(plan *invoicePlan) (*zohobooks.Invoice, *ending) {
 	if made := a.w.made(a.ref.key()); plan.Returned == nil || made != nil {
 		return made, nil

@@ -376,14 +376,21 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 	return nil
 }
 
-// stateOf reads an order's state. One from before Redis lost its memory may miss what was written last: payments and credits
-// are listed anew where they matter.
+// stateOf reads an order's state.
 func (a *attempt) stateOf(e ClaimEntry) *OrderState {
 	st := orderStateOf(e)
-	if a.epoch.Loss && st.Epoch != a.epoch.ID && st.Invoice != nil {
-		st.Partial, st.Epoch = true, a.epoch.ID
-	}
+	a.outlived(st)
 	return st
+}
+
+// outlived says whether a state is from before Redis lost its memory. It may miss what was written last then: payments and credits are listed
+// anew where they matter.
+func (a *attempt) outlived(st *OrderState) bool {
+	if !a.epoch.Loss || st.Epoch == a.epoch.ID || st.Invoice == nil {
+		return false
+	}
+	st.Partial, st.Epoch = true, a.epoch.ID
+	return true
 }
 
 // orderStateOf reads an order's state; of a claim that holds none it is empty.

@@ -349,6 +349,8 @@ type attempt struct {
 	intended bool
 	// rebuilt: an order's state was rebuilt from the books because Redis had none.
 	rebuilt bool
+	// invoiceMet: the order's invoice was there before this attempt.
+	invoiceMet bool
 	// taken: the books hold a document of other content under this event's key.
 	taken bool
 	// found is what another record has written under this event's key.
