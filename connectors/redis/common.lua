@@ -10,8 +10,8 @@ end
 local function whole(n) return string.format('%.0f', n) end
 
 -- intact answers the field that counts a caller's changes in the epoch, or nil when Redis holds another epoch or none. Each caller's changes are counted by
--- themselves, in a field of its own; seen is that field and the highest number the caller was answered, 'n:CALLER 17'. A lower one means that Redis
--- lost its last writes (a failover, a restart from an old file), whatever others have written since: the epoch is over.
+-- themselves, in a field of its own that names the epoch, too; seen is that field and the highest number the caller was answered, 'n:CALLER:EPOCH 17'. A
+-- lower one means that Redis lost its last writes (a failover, a restart from an old file), whatever others have written since: the epoch is over.
 local function intact(key, id, seen)
   local field, number = string.match(seen, '^(%S+) (%d+)$')
   local e = redis.call('HMGET', key, 'id', field)
@@ -23,9 +23,16 @@ local function intact(key, id, seen)
   return field
 end
 
--- guard counts a change of the caller in the epoch and answers its number, or nil where the epoch is not intact.
+-- guard counts a change of the caller in the epoch and answers its number, or nil where the epoch is not intact. A count that goes on where the caller
+-- left off says by itself that it is; only the first one, and one that does not, asks more.
 local function guard(key, id, seen)
-  local field = intact(key, id, seen)
+  local field, number = string.match(seen, '^(%S+) (%d+)$')
+  if number ~= '0' then
+    local n = redis.call('HINCRBY', key, field, 1)
+    if n > tonumber(number) then return n end
+    if n == 1 then redis.call('HDEL', key, field) else redis.call('HINCRBY', key, field, -1) end
+  end
+  field = intact(key, id, seen)
   return field and redis.call('HINCRBY', key, field, 1)
 end
 

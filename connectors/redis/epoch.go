@@ -127,8 +127,15 @@ func (c *Client) lastEpoch(org string) (string, int64) {
 // seen names the field that counts this client's changes, and the highest number it was answered in an epoch.
 func (c *Client) seen(org, id string) string {
 	client, sequence := c.Changes(org, id)
-	return client + " " + strconv.FormatInt(sequence, 10)
+	return changesSeen(client, id, sequence)
 }
+
+// changesSeen tells a script whose changes in which epoch are counted, and how many there were: the name of the field, which names both, and a number.
+func changesSeen(client, id string, number int64) string {
+	return changesField(client, id) + " " + strconv.FormatInt(number, 10)
+}
+
+func changesField(client, id string) string { return client + ":" + id }
 
 // Changes says which of an epoch's changes Redis has answered this client, for others to hold against Redis ([Client.Witness]) should this process and
 // the last writes of Redis be lost together: a name of the client without spaces, and a number.
@@ -146,7 +153,7 @@ func (c *Client) Witness(ctx context.Context, org, id, client string, number int
 	if err := checkOrganization(org); err != nil {
 		return false, fmt.Errorf("asking for changes: %w", err)
 	}
-	v, err := c.run(ctx, witnessScript, []string{keysOf(org).epoch()}, id, client+" "+strconv.FormatInt(number, 10))
+	v, err := c.run(ctx, witnessScript, []string{keysOf(org).epoch()}, id, changesSeen(client, id, number))
 	if err != nil {
 		return false, fmt.Errorf("asking for the changes of %s: %w", client, err)
 	}

@@ -138,7 +138,7 @@ func TestRedisThatLostItsLastWritesEndsTheEpoch(t *testing.T) {
 			d.release(func() ClaimRequest { r := d.request(order1, token, "t/0/1", 1); d.claim(r, Claimed); return r }())
 		}
 		// What a failover to a replica that lagged behind does.
-		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), d.claims.c.counter, 2).Err(); err != nil {
+		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), changesField(d.claims.c.counter, d.epoch), 2).Err(); err != nil {
 			t.Fatal(err)
 		}
 		// Others lost nothing and go on.
@@ -176,7 +176,7 @@ func TestOthersNoticeWhatTheDeadHaveLost(t *testing.T) {
 		if there, err := d.claims.c.Witness(d.ctx, d.org, d.epoch, client, number); err != nil || !there {
 			t.Fatalf("all is there: %v %v", there, err)
 		}
-		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), client, number-1).Err(); err != nil {
+		if err := d.claims.c.rdb.HSet(d.ctx, keysOf(d.org).epoch(), changesField(client, d.epoch), number-1).Err(); err != nil {
 			t.Fatal(err)
 		}
 		d.claim(d.request(order2, "d", "t/0/2", 1), Claimed) // nothing of its own was lost

@@ -38,7 +38,7 @@ type Client struct {
 	logger *slog.Logger
 
 	marks   atomic.Int64 // the last mark given out, see nextMark
-	counter string       // the epoch's field that counts this client's changes; a new one for each client
+	counter string       // names the fields that count this client's changes, one in each epoch; a new one for each client
 
 	mu     sync.Mutex
 	epochs map[string]*seenEpoch // by organisation

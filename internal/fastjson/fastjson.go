@@ -185,10 +185,18 @@ func appendSlice(b []byte, v reflect.Value) []byte {
 	return append(b, ']')
 }
 
+// plain are the bytes that stand for themselves in what json.Marshal writes.
+var plain = func() (is [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		is[c] = !strings.ContainsRune(`"\<>&`, c)
+	}
+	return is
+}()
+
 // appendText writes text; what json.Marshal would escape is left to it.
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if !plain[s[i]] {
 			return appendOther(b, reflect.ValueOf(s))
 		}
 	}
