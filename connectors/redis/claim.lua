@@ -35,7 +35,7 @@ if state == 'sending' then settled = fresh(c[2]) end
 local mine = holder == token
 -- A state that this version does not know is neither free nor done: who wrote it knows what it means.
 local known = {[''] = true, done = true, rejected = true, reversed = true}
-if not known[settled] then return {'unreadable'} end
+if not known[settled] then return {'unreadable', 0, 0, sequence} end
 
 local function answer(state, busyUntil, waiting, pending, marked)
   if mine then c[18], c[19] = false, false end

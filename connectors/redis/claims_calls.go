@@ -55,12 +55,14 @@ func (s *Claims) Claim(ctx context.Context, req ClaimRequest) (ClaimAnswer, erro
 		len(orders), len(announce), len(req.Needs), flag(req.ListPending), announced,
 		req.Step, req.Steps, mark)
 	if err == nil {
+		err = s.c.note(req.Organization, req.EpochID, v, 3)
+	}
+	if err == nil {
 		err = verdictOf(v)
 	}
 	if err != nil {
 		return ClaimAnswer{}, fmt.Errorf("claiming %s %s: %w", req.Ref.Role, req.Ref.ID, err)
 	}
-	s.c.note(req.Organization, req.EpochID, numberOf(v[3]))
 	return readAnswer(v, refs), nil
 }
 
@@ -200,11 +202,10 @@ func (s *Claims) change(ctx context.Context, script *script, h Handle, keys []st
 	if err != nil {
 		return nil, err
 	}
-	if err := verdictOf(v); err != nil {
+	if err := s.c.note(h.Organization, h.EpochID, v, 2); err != nil {
 		return nil, err
 	}
-	s.c.note(h.Organization, h.EpochID, numberOf(v[2]))
-	return v, nil
+	return v, verdictOf(v)
 }
 
 // held gives the keys of the epoch, the claim and the orders of a handle.

@@ -51,7 +51,11 @@ type EpochFacts struct {
 type seenEpoch struct {
 	id       string
 	sequence int64
+	numbers  answered
 }
+
+// overdrawn is a number of changes that no epoch holds: naming it ends the epoch.
+const overdrawn = 1 << 52
 
 // CurrentEpoch reads the epoch without writing one; false when Redis holds none.
 func (c *Client) CurrentEpoch(ctx context.Context, org string) (Epoch, bool, error) {
@@ -160,12 +164,24 @@ func (c *Client) Witness(ctx context.Context, org, id, client string, number int
 	return len(v) == 1 && numberOf(v[0]) == 1, nil
 }
 
-// note remembers a sequence number that a script answered. Epochs not established through this client are not remembered: the check is for long-lived ones.
-func (c *Client) note(org, id string, sequence int64) {
+// note remembers the number of a change, which stands at this place of a script's answer; an answer without one says that the epoch is over. Epochs not
+// established through this client are not remembered: the check is for long-lived ones. ErrEpochChanged: another change had the number, so Redis has lost
+// that one; whatever this client asks next ends the epoch.
+func (c *Client) note(org, id string, answer []any, place int) error {
+	if len(answer) <= place {
+		return nil
+	}
+	number := numberOf(answer[place])
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.epochs[org]
-	if s != nil && s.id == id && sequence > s.sequence {
-		s.sequence = sequence
+	if s == nil || s.id != id {
+		return nil
 	}
+	if !s.numbers.add(number) {
+		s.sequence = overdrawn
+		return ErrEpochChanged
+	}
+	s.sequence = max(s.sequence, number)
+	return nil
 }

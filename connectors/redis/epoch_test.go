@@ -4,8 +4,11 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/booksync/booksync/internal/testkit"
 )
 
 func TestEpoch(t *testing.T) {
@@ -156,6 +159,80 @@ func TestRedisThatLostItsLastWritesEndsTheEpoch(t *testing.T) {
 			t.Errorf("%+v %v", e, err)
 		}
 	})
+}
+
+// What is on its way while Redis fails over names a count from before what was lost, and would make it up.
+func TestCommandsOnTheirWayDoNotMakeUpWhatWasLost(t *testing.T) {
+	t.Parallel()
+	onServers(t, func(t *testing.T, s *bundle) {
+		d := s.desk()
+		one, two := d.request(order1, "a", "t/0/1", 1), d.request(order2, "b", "t/0/2", 1)
+		one.Orders, two.Orders = nil, nil
+		d.claim(one, Claimed)
+		d.claim(two, Claimed)
+		_, before := d.claims.c.Changes(d.org, d.epoch)
+
+		pipes := d.claims.c.pipes
+		pipes.mu.Lock()
+		pipes.flights = maxFlights // so that what comes gathers
+		pipes.mu.Unlock()
+		renewed := make(chan error)
+		for _, req := range []ClaimRequest{one, two} {
+			go func() { renewed <- d.claims.Renew(d.ctx, handle(req)) }()
+		}
+		var onTheirWay []*queued
+		testkit.Until(t, time.Minute, "both commands to be on their way", func() bool {
+			pipes.mu.Lock()
+			defer pipes.mu.Unlock()
+			if len(pipes.queue) < 2 {
+				return false
+			}
+			onTheirWay, pipes.flights = pipes.take(), 0
+			return true
+		})
+
+		three := d.request(payment1, "c", "t/0/3", 1)
+		three.Orders = nil
+		d.claim(three, Claimed)
+		d.finish(three, FinishRequest{State: StateDone})
+		k := keysOf(d.org)
+		if err := d.claims.c.rdb.HSet(d.ctx, k.epoch(), changesField(d.claims.c.counter, d.epoch), before).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.claims.c.rdb.Del(d.ctx, k.claim(payment1)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		pipes.send(onTheirWay)
+		for range 2 {
+			if err := <-renewed; !errors.Is(err, ErrEpochChanged) {
+				t.Errorf("Renew: %v, want ErrEpochChanged", err)
+			}
+		}
+		three.Token = "d"
+		if _, err := d.claims.Claim(d.ctx, three); !errors.Is(err, ErrEpochChanged) {
+			t.Errorf("Claim: %v, want ErrEpochChanged", err)
+		}
+		if e, err := d.claims.c.Epoch(d.ctx, d.org, EpochFacts{}); err != nil || !e.Loss || e.ID == d.epoch {
+			t.Errorf("%+v %v", e, err)
+		}
+	})
+}
+
+func TestANumberIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	var a answered
+	for i, tt := range []struct {
+		n    int64
+		want bool
+	}{
+		{1, true}, {1, false}, {3, true}, {2, true}, {2, false}, {3, false}, {64, true}, {65, true}, {65, false},
+		{answeredWindow + 1, true}, {1, false}, {66, true}, {66, false}, {answeredWindow + 65, true}, {65, false}, {67, true},
+		{5 * answeredWindow, true}, {5*answeredWindow - 1, true}, {5*answeredWindow - 1, false}, {4 * answeredWindow, false}, {4*answeredWindow + 1, true},
+	} {
+		if got := a.add(tt.n); got != tt.want {
+			t.Errorf("%d: %d is new: %v", i, tt.n, got)
+		}
+	}
 }
 
 // Who wrote last may die in the moment when Redis loses it: others know by what it had told them.

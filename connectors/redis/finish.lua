@@ -13,12 +13,12 @@ local c = redis.call('HMGET', claim, 'token', 'state', 'was', 'settled', 'acoord
 if c[1] ~= token then
   -- The same attempt asks again: its answer was lost, its work was not.
   if c[4] == token then return {'ok', '0', sequence} end
-  return {'lost'}
+  return {'lost', 0, sequence}
 end
 for i = 1, orders do
   local key = KEYS[1 + 3 * i]
   local lease = key == claim and c[10] or redis.call('HGET', key, 'ltoken')
-  if lease ~= token then return {'lost'} end
+  if lease ~= token then return {'lost', 0, sequence} end
 end
 
 local settled = fresh(c[2])

@@ -16,7 +16,7 @@ end
 
 local c = redis.call('HMGET', KEYS[2], 'token', 'state', 'steps', 'data', 'announced', 'ltoken')
 -- Nobody holds it: released before, settled, or lapsed and gone. Somebody else does: it was lost.
-if c[1] and c[1] ~= token then return {'lost'} end
+if c[1] and c[1] ~= token then return {'lost', 0, sequence} end
 if c[1] == token then
   redis.call('HDEL', KEYS[2], 'token', 'until', 'mark', 'acoordinates', 'afingerprint', 'arevision')
   if fresh(c[2]) == '' and fresh(c[3]) == '' and fresh(c[4]) == '' and not c[5] and not c[6] then redis.call('DEL', KEYS[2]) end

@@ -3,9 +3,9 @@
 -- KEYS: epoch, claim, the orders' claims.  ARGV: 1 epoch id, 2 changes seen, 3 token, 4 lease ms, 5 grace ms.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
 if not sequence then return {'epoch'} end
-if redis.call('HGET', KEYS[2], 'token') ~= ARGV[3] then return {'lost'} end
+if redis.call('HGET', KEYS[2], 'token') ~= ARGV[3] then return {'lost', 0, sequence} end
 for i = 3, #KEYS do
-  if redis.call('HGET', KEYS[i], 'ltoken') ~= ARGV[3] then return {'lost'} end
+  if redis.call('HGET', KEYS[i], 'ltoken') ~= ARGV[3] then return {'lost', 0, sequence} end
 end
 local now = clock()
 local till, life = whole(now + tonumber(ARGV[4])), tonumber(ARGV[4]) + tonumber(ARGV[5])

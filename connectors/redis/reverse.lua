@@ -3,14 +3,14 @@
 --
 -- KEYS: epoch, the orders whose leases are held, the claims.
 -- ARGV: 1 epoch id, 2 changes seen, 3 token, 4 retention ms, 5 number of orders, then per order: whether data is given, data; then per claim: coordinates.
--- Answers {'ok', now, sequence}, {'doubt', index of the claim, sequence} or {'lost'}.
+-- Answers {'ok', now, sequence}, {'doubt', index of the claim, sequence} or {'lost', 0, sequence}.
 local sequence = guard(KEYS[1], ARGV[1], ARGV[2])
 if not sequence then return {'epoch'} end
 
 local token, retention, orders = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local firstClaim = 1 + orders
 for i = 1, orders do
-  if redis.call('HGET', KEYS[1 + i], 'ltoken') ~= token then return {'lost'} end
+  if redis.call('HGET', KEYS[1 + i], 'ltoken') ~= token then return {'lost', 0, sequence} end
 end
 for i = 1, #KEYS - firstClaim do
   if redis.call('HGET', KEYS[firstClaim + i], 'state') == 'sending' then return {'doubt', whole(i), whole(sequence)} end

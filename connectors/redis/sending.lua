@@ -9,16 +9,16 @@ if not sequence then return {'epoch'} end
 
 local claim, token, step, mark = KEYS[2], ARGV[3], ARGV[5], ARGV[9]
 local c = redis.call('HMGET', claim, 'token', 'state', 'was', 'mark', 'since', 'acoordinates', 'afingerprint', 'arevision', 'ltoken')
-if c[1] ~= token then return {'lost'} end
+if c[1] ~= token then return {'lost', 0, sequence} end
 for i = 3, #KEYS do
   local lease = KEYS[i] == claim and c[9] or redis.call('HGET', KEYS[i], 'ltoken')
-  if lease ~= token then return {'lost'} end
+  if lease ~= token then return {'lost', 0, sequence} end
 end
 
 local now = clock()
 local last = fresh(c[4])
 if last == mark then return {'ok', step == '' and now or fresh(c[5]), sequence} end
-if mark < last then return {'lost'} end
+if mark < last then return {'lost', 0, sequence} end
 
 local till = whole(now + tonumber(ARGV[4]))
 local set = {'until', till, 'mark', mark}
