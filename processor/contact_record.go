@@ -155,7 +155,9 @@ func (r *contactRecord) seen(at int64, raw string) *contactRecord {
 
 // stamped is the record as the cache has it: its tag is the newest event's customer, its stamp when that was. A customer
 // who is as before raises the stamp, and nothing else is written.
-func (r *contactRecord) stamped() Stamped { return Stamped{Tag: r.Raw, Stamp: r.At, Value: r.encode()} }
+func (r *contactRecord) stamped() Stamped {
+	return Stamped{Tag: r.Raw, Stamp: r.At, Value: r.encode(), Revision: r.Rev}
+}
 
 // cachedRecord is what the cache has; nil when it has nothing. Its Raw is empty while somebody works on the contact.
 func cachedRecord(s Stamped) *contactRecord {

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	contactCacheTTL  = 24 * time.Hour   // in Redis; a contact that is gone is found out by its refusal
 	contactLocalTTL  = 10 * time.Minute // in this process
 	contactLocalMost = 50_000           // ids held in this process: a few MiB
 	cacheContacts    = "contact"
@@ -69,7 +68,7 @@ func (a *attempt) contact() (string, *ending) {
 	if known := a.tenant.contacts.get(key); known != nil && known.Sent != nil && (raw == known.Raw && at <= known.At || at < known.At) {
 		return known.ID, nil
 	}
-	cached, err := a.p.claims.Raise(a.ctx, a.Organization, cacheContacts, key, raw, at, contactCacheTTL)
+	cached, err := a.p.claims.Raise(a.ctx, a.Organization, cacheContacts, key, raw, at, a.p.cfg.Retention)
 	if err != nil {
 		return "", a.storeAway(err)
 	}
@@ -91,9 +90,10 @@ func (a *attempt) contact() (string, *ending) {
 	return a.keepInStep(known, &plan)
 }
 
-// rememberContact puts what is known of a contact into the caches.
+// rememberContact puts what is known of a contact into the caches. In Redis it stays for as long as its claim, which does not say of the
+// events that changed nothing when they were. A contact that is gone is found out by its refusal.
 func (a *attempt) rememberContact(key string, known *contactRecord) *ending {
-	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, key, known.stamped(), contactCacheTTL); err != nil {
+	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, key, known.stamped(), a.p.cfg.Retention); err != nil {
 		return a.storeAway(err)
 	}
 	a.tenant.contacts.set(key, known)
@@ -160,7 +160,7 @@ func (a *attempt) claimContact(plan *contactPlan) (*contactRecord, *ending) {
 		return nil, end
 	}
 	made.Rev = a.w.contactRevision
-	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, plan.Key, made.stamped(), contactCacheTTL); err != nil {
+	if err := a.p.claims.Store(a.ctx, a.Organization, cacheContacts, plan.Key, made.stamped(), a.p.cfg.Retention); err != nil {
 		return nil, a.storeAway(err)
 	}
 	if err := a.p.claims.Finish(a.ctx, h, &ClaimFinish{State: "done", Data: made.encode(), Retention: a.p.cfg.Retention}); err != nil {

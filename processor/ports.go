@@ -149,7 +149,7 @@ type Claims interface {
 	Raise(ctx context.Context, organization, kind, key, tag string, stamp int64, ttl time.Duration) (Stamped, error)
 	// Hold takes the tag off an entry until it's stored again, and answers it as it was.
 	Hold(ctx context.Context, organization, kind, key string) (Stamped, error)
-	// Store writes an entry, whose stamp stays where it is higher; without a value it's removed.
+	// Store writes an entry, unless it holds a later revision; its stamp stays where it is higher. Without a value it's removed.
 	Store(ctx context.Context, organization, kind, key string, s Stamped, ttl time.Duration) error
 }
 
@@ -158,6 +158,8 @@ type Stamped struct {
 	Tag   string // "" while it's held
 	Stamp int64
 	Value []byte
+	// Revision counts what was stored; only Store looks at it.
+	Revision int64
 }
 
 // Role says what a claim is about.

@@ -14,20 +14,22 @@ type Stamped struct {
 	Tag   string // "" while the value is held
 	Stamp int64
 	Value []byte // nil: nothing is cached
+	// Revision counts what was stored: a value that comes late is not stored over a later one. Raise and Hold do not answer it.
+	Revision int64
 }
 
 // Raise answers the entry, and raises its stamp in the same step where it has the tag: what came agrees with the value, so nobody can have changed it in
 // between.
 func (c *Client) Raise(ctx context.Context, org, kind, key, tag string, stamp int64, ttl time.Duration) (Stamped, error) {
-	return c.stamp(ctx, org, kind, key, "raise", tag, stamp, "", max(1, millis(ttl)))
+	return c.stamp(ctx, org, kind, key, "raise", tag, stamp, "", max(1, millis(ttl)), 0)
 }
 
 // Hold takes the tag off the entry, so that nothing that comes agrees with it until it is stored again, and answers it as it was.
 func (c *Client) Hold(ctx context.Context, org, kind, key string) (Stamped, error) {
-	return c.stamp(ctx, org, kind, key, "hold", "", 0, "", 0)
+	return c.stamp(ctx, org, kind, key, "hold", "", 0, "", 0, 0)
 }
 
-// Store writes the entry; its stamp stays where it is higher. An entry without a value is removed.
+// Store writes the entry, unless it holds a later revision; its stamp stays where it is higher. An entry without a value is removed.
 func (c *Client) Store(ctx context.Context, org, kind, key string, s Stamped, ttl time.Duration) error {
 	if s.Value == nil {
 		if err := c.pipes.do(ctx, redis.NewIntCmd(ctx, "del", keysOf(org).stamped(kind, key))); err != nil {
@@ -35,7 +37,7 @@ func (c *Client) Store(ctx context.Context, org, kind, key string, s Stamped, tt
 		}
 		return nil
 	}
-	_, err := c.stamp(ctx, org, kind, key, "store", s.Tag, s.Stamp, s.Value, max(1, millis(ttl)))
+	_, err := c.stamp(ctx, org, kind, key, "store", s.Tag, s.Stamp, s.Value, max(1, millis(ttl)), s.Revision)
 	return err
 }
 

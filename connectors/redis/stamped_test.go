@@ -21,7 +21,7 @@ func TestAStampRisesWhereTheTagAgrees(t *testing.T) {
 			want(what, got, err, wantTag, wantStamp, value)
 		}
 		raise("nothing is there", "a", 5, "", 0, "")
-		if err := c.Store(s.ctx, s.org, "kind", "k", Stamped{"a", 5, []byte("v1")}, time.Minute); err != nil {
+		if err := c.Store(s.ctx, s.org, "kind", "k", Stamped{"a", 5, []byte("v1"), 1}, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		raise("later, the same", "a", 7, "a", 7, "v1")
@@ -32,10 +32,14 @@ func TestAStampRisesWhereTheTagAgrees(t *testing.T) {
 		raise("while it's held", "a", 8, "", 7, "v1")
 		held, err = c.Hold(s.ctx, s.org, "kind", "k")
 		want("held again", held, err, "", 7, "v1")
-		if err := c.Store(s.ctx, s.org, "kind", "k", Stamped{"b", 3, []byte("v2")}, time.Minute); err != nil {
+		if err := c.Store(s.ctx, s.org, "kind", "k", Stamped{"b", 3, []byte("v2"), 2}, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		raise("a stamp does not fall", "b", 4, "b", 7, "v2")
+		if err := c.Store(s.ctx, s.org, "kind", "k", Stamped{"a", 9, []byte("v1"), 1}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		raise("what comes late is not stored over it", "a", 10, "b", 7, "v2")
 		if ttl, err := c.rdb.PTTL(s.ctx, keysOf(s.org).stamped("kind", "k")).Result(); err != nil || ttl <= 0 || ttl > time.Minute {
 			t.Errorf("it lives for %s, %v", ttl, err)
 		}

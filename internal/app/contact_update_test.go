@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -98,6 +99,24 @@ func TestAnOlderEventLeavesTheNewerAddress(t *testing.T) {
 	w.posted(w.one(orders[3]))
 	if c := w.inBooks(w.person()); c.BillingAddress.Address != "3 Other Street" {
 		t.Errorf("the contact shows %+v", c.BillingAddress)
+	}
+}
+
+// TestWhenACustomerWasLastSeenIsKeptAsLongAsItsContact: with the cache's entry the events that changed nothing would be forgotten, and an older one undo
+// what they confirmed.
+func TestWhenACustomerWasLastSeenIsKeptAsLongAsItsContact(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Switches{})
+	w.start()
+	w.posted(w.one(w.customerOf("1 Old Street")[0]))
+	c := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
+	defer c.Close()
+	keys, err := c.Keys(t.Context(), "*:stamped:*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("cached contacts: %v, %v", keys, err)
+	}
+	if ttl := c.PTTL(t.Context(), keys[0]).Val(); ttl < w.cfg.Claims.Retention-time.Minute {
+		t.Errorf("it lives for %s, its contact's claim for %s", ttl, w.cfg.Claims.Retention)
 	}
 }
 
