@@ -160,10 +160,10 @@ func (a *attempt) doubted(step string) {
 	}
 }
 
-// resolved ends the doubt of this step; where Redis forgot everything, the steps behind it are looked for all the same.
+// resolved ends the doubt of this step; where Redis forgot, the steps behind it are looked for all the same.
 func (a *attempt) resolved(step string) {
 	if a.inDoubt.step == step {
-		a.inDoubt = doubt{}
+		a.inDoubt.step = ""
 	}
 }
 

@@ -35,6 +35,9 @@ func (a *attempt) credit(plan *creditPlan, st, intent *OrderState) (*CreditState
 			a.inDoubt = doubt{unknown: true, since: a.prog.Forgotten}
 		}
 		cr = &CreditState{Key: plan.Key, DocumentID: note.CreditNoteID, Number: note.CreditNoteNumber, Total: note.Total.Decimal, Lines: plan.Lines}
+		if drawable(plan.Key) { // found, and drawn from by refunds that Redis has forgotten
+			cr.Refunded = note.RefundedAmount.Decimal
+		}
 		a.prog.Credit, a.answered = cr, true
 		if plan.Apply.IsPositive() && note.CreditsUsed.GreaterThanOrEqual(plan.Apply) { // found, and applied by whoever created it
 			a.prog.Done = append(a.prog.Done, stepApply)

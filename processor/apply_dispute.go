@@ -111,7 +111,7 @@ func (a *attempt) disputed(order string) (*OrderState, *ending) {
 		return nil, a.failed("listing the order's payments", err)
 	}
 	pay := full.payment(a.ref.ID)
-	if !a.rebuilt || pay == nil || !pay.Disputed.IsZero() {
+	if !a.rebuilt || pay == nil {
 		return full, nil
 	}
 	now := *pay
@@ -136,6 +136,27 @@ func (a *attempt) disputed(order string) (*OrderState, *ending) {
 		}
 	}
 	return full.withPayment(now), nil
+}
+
+// lossesOf is an order's state with what was written off of its payments, for a refund: where it was rebuilt only the journals tell.
+func (a *attempt) lossesOf(st *OrderState) (*OrderState, *ending) {
+	if !a.rebuilt || a.ref.Role != RoleRefund || a.tenant.org().LossesAccount == "" {
+		return st, nil
+	}
+	for _, p := range st.Payments {
+		if p.PaymentID == "" || !p.Lost.IsZero() {
+			continue
+		}
+		off, err := a.hasJournal(disputeReference(ClaimRef{RoleReversal, p.PaymentID}))
+		if err != nil {
+			return nil, a.failed("looking for what was written off", err)
+		}
+		if off {
+			p.Disputed, p.Lost = decimal.Zero, p.Amount
+			st = st.withPayment(p)
+		}
+	}
+	return st, nil
 }
 
 // journal writes one manual journal entry once. Entries have no unique field: reference, day and total tell whether it's

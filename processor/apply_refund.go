@@ -23,6 +23,9 @@ func (a *attempt) applyRefund() *ending {
 		if st, end = a.ownEntries(st); end != nil {
 			return end
 		}
+		if st, end = a.lossesOf(st); end != nil {
+			return end
+		}
 		if st, end = a.moneyThere(st); end != nil {
 			return end
 		}

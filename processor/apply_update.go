@@ -80,6 +80,8 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 // changeable refuses changes that no further document can express.
 func changeable(o *schemas.Order, st *OrderState) *Rejection {
 	switch {
+	case st.Cancelled: // by a credit note that Redis had forgotten
+		return reject(classUnsupported, "order %s was cancelled: send a new order instead", o.OrderID)
 	case len(st.living()) == 0:
 		return reject(classEdited, "order %s: invoice %s was voided by somebody: nothing is left to correct; send a new order, or restore it in Zoho",
 			o.OrderID, st.Invoice.Number)

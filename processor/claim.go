@@ -150,7 +150,10 @@ func (a *attempt) hold(req *ClaimRequest, ans *ClaimAnswer) {
 	switch {
 	case ans.State == ClaimInDoubt:
 		a.inDoubt = doubt{step: ans.Entry.Step, since: ans.Entry.Since}
-	case ans.Entry.State == "" && len(ans.Entry.Steps) == 0 && a.forgotten():
+		if a.epoch.Loss && ans.Entry.Since.Before(a.epoch.Since) { // the marks of later steps may be lost
+			a.inDoubt.unknown, a.inDoubt.since = true, a.epoch.Since
+		}
+	case ans.Entry.State == "" && a.forgotten():
 		a.inDoubt = doubt{unknown: true, since: a.epoch.Since}
 	}
 }
@@ -344,7 +347,7 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 		if found := a.w.adopted[id]; found != nil && e.State != "done" {
 			st = found
 		}
-		a.states[id], a.rebuilt = st, a.rebuilt || st.Origin != ""
+		a.states[id], a.rebuilt = st, a.rebuilt || st.Origin != "" || st.Partial || st.Listed
 	}
 	if len(ans.Entry.Steps) > 0 {
 		if err := unmarshalKept(ans.Entry.Steps, &a.prog); err != nil {

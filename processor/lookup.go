@@ -164,10 +164,15 @@ func (a *attempt) completed(orderID string, st *OrderState) (*OrderState, error)
 		return st, nil
 	}
 	c := *st
-	c.Further, c.Payments, c.Credits, c.Partial = nil, nil, nil, false
+	c.Further, c.Payments, c.Credits, c.Partial, c.Listed = nil, nil, nil, false, true
 	for _, list := range []func(string, *OrderState) error{a.listFurther, a.listPayments, a.listCredits} {
 		if err := list(orderID, &c); err != nil {
 			return nil, err
+		}
+	}
+	for i := range c.Payments { // only journals tell
+		if was := st.payment(c.Payments[i].PaymentID); was != nil {
+			c.Payments[i].Disputed, c.Payments[i].Lost = was.Disputed, was.Lost
 		}
 	}
 	// What others intend and is not in the books yet is counted on.
@@ -307,7 +312,8 @@ func (a *attempt) listCredits(orderID string, c *OrderState) error {
 		}
 		cr := a.creditFrom(n, c)
 		c.Credits = append(c.Credits, cr)
-		if strings.HasPrefix(cr.Key, correctionKeyPrefix) {
+		c.Cancelled = c.Cancelled || strings.HasPrefix(cr.Key, cancelKeyPrefix)
+		if drawable(cr.Key) {
 			c.Revision = max(c.Revision, o.Revision)
 		}
 	}

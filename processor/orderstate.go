@@ -15,6 +15,9 @@ type OrderState struct {
 	Cancelled bool `json:"cancelled,omitempty"`
 	// Partial: rebuilt from the invoice alone; its payments and credits are one sum, not listed.
 	Partial bool `json:"partial,omitempty"`
+	// Listed: payments and credits were listed from the books at some time after a loss of Redis. What they do not say is looked for: what of a
+	// payment is disputed or lost, and which refunds drew from a credit note or an excess.
+	Listed bool `json:"listed,omitempty"`
 	// Epoch is Redis' at the last change.
 	Epoch string `json:"epoch,omitempty"`
 	// Revision is the order's revision, where the state was rebuilt from the books.

@@ -347,7 +347,7 @@ type attempt struct {
 	base *OrderState
 	// intended: an intent of this attempt stands in the orders' states.
 	intended bool
-	// rebuilt: an order's state was rebuilt from the books because Redis had none.
+	// rebuilt: an order's state was rebuilt from the books, or completed from them, because Redis had none or an old one.
 	rebuilt bool
 	// invoiceMet: the order's invoice was there before this attempt.
 	invoiceMet bool

@@ -44,6 +44,10 @@ func (a *attempt) waitFor(ans *ClaimAnswer) *ending {
 		a.w.advance = true
 		return a.claim()
 	}
+	if expired && a.onlyAnnounced(ans.WaitingFor) { // one that Redis forgot was settled is waited for in vain
+		a.w.pending = nil
+		return a.claim()
+	}
 	if expired {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: a.missing(ans)}}
 	}
@@ -175,4 +179,14 @@ func (a *attempt) missing(ans *ClaimAnswer) string {
 		parts = append(parts, s)
 	}
 	return fmt.Sprintf("waited %s for %s", a.w.wait.ran.Round(time.Second), strings.Join(parts, ", "))
+}
+
+// onlyAnnounced says whether a refund waits only for payments of its order that were announced before it: none that it names.
+func (a *attempt) onlyAnnounced(refs []ClaimRef) bool {
+	for _, ref := range refs {
+		if a.workflow != WorkflowRefund || ref.Role != RolePayment || ref.ID == a.refund.PaymentID {
+			return false
+		}
+	}
+	return true
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"github.com/booksync/booksync/connectors/kafka"
 	"github.com/booksync/booksync/internal/config"
 	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/schemas"
@@ -178,38 +176,6 @@ func (w *world) documents(order string) []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-// TestAnOrderWrittenAgainKnowsOfMoneyThatRedisForgot: the replica dies when the order is settled in Redis but not published, and the payment
-// behind it is both; Redis forgets. The order's record, worked on again, meets its own invoice, and the refund finds the payment.
-func TestAnOrderWrittenAgainKnowsOfMoneyThatRedisForgot(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, simulator.Switches{})
-	settled := make(chan struct{})
-	r := w.start(func(o *Options) {
-		o.wrap = func(next kafka.Handler) kafka.Handler {
-			return kafka.HandlerFunc(func(ctx context.Context, d *kafka.Delivery) kafka.Result {
-				result := next.Handle(ctx, d)
-				if d.Record.Topic != w.cfg.Topics.Orders[0] || result.Publish == nil {
-					return result
-				}
-				close(settled)
-				select {
-				case <-d.Leaving():
-				case <-ctx.Done():
-				}
-				return kafka.Result{Released: true}
-			})
-		}
-	})
-	order := w.one(w.order("O1"))
-	<-settled
-	w.posted(w.one(w.payment("P1", "O1", "433")))
-	r.stop()
-	w.redis.Empty(w)
-	w.start()
-	w.posted(order, w.one(w.refund("R1", "O1", "P1", "433")))
-	w.balances(map[string]string{simulator.AccountReceivable: "0", simulator.AccountStripe: "0", simulator.AccountSales: "0"})
 }
 
 // assigned waits until the replica has all partitions: what comes later is no record of before.
