@@ -247,7 +247,11 @@ func (c *checker) order() {
 	first := map[string]time.Time{}
 	for _, e := range c.Tale.Emissions {
 		outs := c.Outcomes[e.Where]
-		if e.Aborted || !e.Sent || len(outs) == 0 || outs[0].Status != schemas.StatusPosted {
+		if e.Aborted || !e.Sent || len(outs) == 0 {
+			continue
+		}
+		// Who finds what another record wrote may say so before that one comes to say it.
+		if o := outs[0]; o.Status != schemas.StatusPosted && (o.Status != schemas.StatusDuplicate || o.Reason != "same") {
 			continue
 		}
 		if at := outs[0].SettledAt; first[e.Effect()].IsZero() || at.Before(first[e.Effect()]) {
