@@ -6,6 +6,7 @@ package fastjson
 import (
 	"bytes"
 	"cmp"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -94,7 +95,9 @@ var (
 	decimalType     = reflect.TypeFor[decimal.Decimal]()
 	nullDecimalType = reflect.TypeFor[decimal.NullDecimal]()
 	timeType        = reflect.TypeFor[time.Time]()
+	numberType      = reflect.TypeFor[json.Number]()
 	marshalerType   = reflect.TypeFor[json.Marshaler]()
+	texterType      = reflect.TypeFor[encoding.TextMarshaler]()
 	appenderType    = reflect.TypeFor[Appender]()
 )
 
@@ -111,12 +114,15 @@ func newWriter(t reflect.Type) writer {
 		}
 	case t == timeType:
 		return func(b []byte, v reflect.Value) []byte {
-			b = append(b, '"')
-			return append(pointer[time.Time](v).AppendFormat(b, time.RFC3339Nano), '"')
+			at := pointer[time.Time](v)
+			if _, east := at.Zone(); at.Year() < 0 || at.Year() > 9999 || max(east, -east) >= 24*60*60 { // RFC 3339 has no way to write it
+				return appendOther(b, v)
+			}
+			return append(at.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 		}
-	case t.Kind() == reflect.Struct && t.Implements(appenderType):
+	case t.Kind() == reflect.Struct && t.Implements(appenderType) && !embeds(t, appenderType):
 		return func(b []byte, v reflect.Value) []byte { return behind(v).(Appender).AppendJSON(b) }
-	case t.Implements(marshalerType) || reflect.PointerTo(t).Implements(marshalerType):
+	case t == numberType, implements(t, marshalerType), implements(t, texterType):
 		return appendOther
 	}
 	switch t.Kind() {
@@ -145,6 +151,21 @@ func newWriter(t reflect.Type) writer {
 	return appendOther
 }
 
+// implements says whether the type or its pointer has the methods: json.Marshal calls those of a pointer where the value stands in memory of its own.
+func implements(t, methods reflect.Type) bool {
+	return t.Implements(methods) || reflect.PointerTo(t).Implements(methods)
+}
+
+// embeds says whether a struct may have the methods from a field.
+func embeds(t, methods reflect.Type) bool {
+	for i := range t.NumField() {
+		if sf := t.Field(i); sf.Anonymous && implements(sf.Type, methods) {
+			return true
+		}
+	}
+	return false
+}
+
 // pointer is the value without a copy of it where it stands in memory of its own, as the fields behind a pointer do.
 func pointer[T any](v reflect.Value) *T {
 	if v.CanAddr() {
@@ -163,7 +184,7 @@ func behind(v reflect.Value) any {
 }
 
 func appendOther(b []byte, v reflect.Value) []byte {
-	text, err := json.Marshal(v.Interface())
+	text, err := json.Marshal(behind(v))
 	if err != nil {
 		panic(failure{fmt.Errorf("writing %s: %w", v.Type(), err)})
 	}
@@ -275,6 +296,8 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 			return nil, false
 		case !sf.IsExported() || tag == "-":
 			continue
+		case strings.ContainsFunc(name, odd):
+			return nil, false
 		}
 		f := field{index: index, name: string(appendText(nil, cmp.Or(name, sf.Name))) + ":"}
 		for option := range strings.SplitSeq(options, ",") {
@@ -292,7 +315,7 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 		switch {
 		case sf.Type.Kind() == reflect.Struct && sf.Type.Implements(zeroerType):
 			f.isZero = func(v reflect.Value) bool { return behind(v).(zeroer).IsZero() }
-		case sf.Type.Implements(zeroerType) && f.omitZero:
+		case implements(sf.Type, zeroerType) && f.omitZero:
 			return nil, false
 		}
 		f.write = func(b []byte, v reflect.Value) []byte { return writerOf(v.Type())(b, v) }
@@ -304,6 +327,11 @@ func fieldsOf(t reflect.Type, at []int) ([]field, bool) {
 		}
 	}
 	return fields, true
+}
+
+// odd says of a name's character that json.Marshal may not take the name for one.
+func odd(c rune) bool {
+	return c != '_' && (c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z')
 }
 
 type zeroer interface{ IsZero() bool }

@@ -53,6 +53,57 @@ type sample struct {
 	unwritten string
 }
 
+// spelt, silent and bare have what json.Marshal asks for in other ways.
+type spelt struct{ A string }
+
+func (s spelt) MarshalText() ([]byte, error) { return []byte("T" + s.A), nil }
+
+type silent struct{ A string }
+
+func (s *silent) MarshalJSON() ([]byte, error) { return []byte(`"P"`), nil }
+
+type bare struct{ A string }
+
+func (b *bare) IsZero() bool { return b.A == "z" }
+
+// over has a MarshalJSON of its own above the one that it embeds.
+type over struct {
+	amount
+	X int
+}
+
+func (o over) MarshalJSON() ([]byte, error) { return []byte(`"own"`), nil }
+
+func TestWhatHasRulesOfItsOwnIsLeftToJSONMarshal(t *testing.T) {
+	t.Parallel()
+	for name, v := range map[string]any{
+		"a year beyond RFC 3339":          struct{ T time.Time }{time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"a zone beyond it":                struct{ T time.Time }{time.Date(2000, 1, 1, 0, 0, 0, 0, time.FixedZone("", 25*60*60))},
+		"text of its own":                 struct{ T spelt }{spelt{"x"}},
+		"a number as text":                struct{ N json.Number }{"12"},
+		"no number":                       struct{ N json.Number }{},
+		"a pointer's method":              &struct{ P silent }{},
+		"a pointer's method out of reach": struct{ P silent }{},
+		"a pointer's method in a list":    []silent{{}},
+		"a pointer's zero": &struct {
+			P bare `json:",omitzero"`
+		}{bare{"z"}},
+		"no pointer's zero": &struct {
+			P bare `json:",omitzero"`
+		}{},
+		"above what it embeds": struct{ O over }{},
+		"a name that is escaped": struct {
+			A int `json:"a<b"`
+		}{},
+	} {
+		want, refused := json.Marshal(v)
+		got, err := Marshal(v)
+		if string(got) != string(want) || (err == nil) != (refused == nil) {
+			t.Errorf("%s: %s, %v\nwant %s, %v", name, got, err, want, refused)
+		}
+	}
+}
+
 func TestMarshalWritesWhatJSONMarshalWrites(t *testing.T) {
 	t.Parallel()
 	if !Follows(reflect.TypeFor[sample]()) {
