@@ -27,10 +27,17 @@ func TestHostileBytesAreRefusedAtTheirField(t *testing.T) {
 	}
 	array, longs := record(`{"type":"array","items":"string"}`), record(`{"type":"map","values":"long"}`)
 	nested := record(`{"type":"array","items":{"type":"record","name":"I","fields":[{"name":"a","type":{"type":"array","items":"int"}},{"name":"b","type":"int"}]}}`)
+	fixed := func(name, size string) string {
+		return `{"name":"` + name + `","type":{"type":"fixed","name":"` + name + `","size":` + size + `}}`
+	}
+	// Together their sizes are -1 in 64 bits.
+	huge := record(`{"type":"map","values":{"type":"record","name":"I","fields":[` + fixed("A", "9223372036854775807") + `,` + fixed("B", "9223372036854775807") + `,` +
+		fixed("C", "9223372036853727232") + `]}}`)
 	tests := []struct {
 		name, schema, field string
 		payload             []byte
 	}{
+		{"fixed values of sizes that overflow", huge, "f", []byte{2, 2, 'a', 0, 0}},
 		{"array count 2^60", array, "f", varints(1 << 60)},
 		{"array count 2^31-1 in five bytes", array, "f", varints(1<<31 - 1)},
 		{"array count 2^28", array, "f", append(varints(1<<28), make([]byte, 100)...)},

@@ -287,7 +287,7 @@ func (b *builder) fill(n *node, s *avro.SchemaNode, depth int) *Error {
 	case kindEnum:
 		n.min, n.symbols = 1, slices.Clone(s.Symbols)
 	case kindFixed:
-		n.min, n.size = s.Size, s.Size
+		n.min, n.size = min(s.Size, maxSchemaText), s.Size
 	case kindRecord:
 		n.fields = make([]field, len(s.Fields))
 		for i := range s.Fields {

@@ -52,7 +52,7 @@ func values(root *node, payload []byte, use func(fields) *Error) *Error {
 func (w *walk) whole(root *node) (record fields, err *Error) {
 	defer func() {
 		if r := recover(); r != nil {
-			record, err = nil, &Error{Class: ClassDecode, Reason: "decoding the record", Err: fmt.Errorf("goavro panicked: %v", r)}
+			record, err = nil, &Error{Class: ClassDecode, Reason: "decoding the record", Err: fmt.Errorf("panic: %v", r)}
 		}
 	}()
 	if record, err = w.record(root); err != nil {
