@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -133,13 +134,15 @@ func (l *life) offsetsFetched(ctx context.Context, cl *kgo.Client, resp *kmsg.Of
 			}
 		}
 	}
-	starts, err := listOffsets(ctx, cl, names, offsetEarliest)
-	if err != nil {
-		return fmt.Errorf("listing log starts: %w", err)
+	// A partition without a leader must not keep the others: the brokers refuse a fetch below its log's start by themselves, and an end that is not known
+	// may be anywhere.
+	starts, startErr := listOffsets(ctx, cl, names, offsetEarliest)
+	ends, endErr := listOffsets(ctx, cl, names, offsetLatest)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	ends, err := listOffsets(ctx, cl, names, offsetLatest)
-	if err != nil {
-		return fmt.Errorf("listing log ends: %w", err)
+	if err := errors.Join(startErr, endErr); err != nil {
+		l.log.Warn("kafka log starts and ends not known", "error", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,7 +151,11 @@ func (l *life) offsetsFetched(ctx context.Context, cl *kgo.Client, resp *kmsg.Of
 		if p == nil || p.started {
 			continue
 		}
-		p.resumed = Resumed{Committed: c.offset >= 0, End: ends[tp]}
+		end, ok := ends[tp]
+		if !ok {
+			end = math.MaxInt64
+		}
+		p.resumed = Resumed{Committed: c.offset >= 0, End: end}
 		if c.offset >= 0 {
 			m, err := decodeMetadata(c.offset, c.text)
 			switch start, ok := starts[tp]; {
@@ -197,7 +204,7 @@ func (l *life) own() (*ownership, error) {
 		if p.member != member {
 			return nil, errStranger
 		}
-		if p.started && p.alarm == "" && p.tracker.known {
+		if p.started && p.tracker.known { // also one that was stopped later: what its handlers did is published
 			o.parts = append(o.parts, p)
 		}
 	}

@@ -35,6 +35,7 @@ type Delivery struct {
 	mark
 	part   *partition
 	lane   *lane
+	kept   bool   // Record is a copy
 	woken  uint64 // number of the last wake-up when the attempt began
 	result Result
 }

@@ -17,6 +17,7 @@ import (
 type lane struct {
 	hash    uint64
 	waiting []*Delivery
+	parked  bool // its head is
 }
 
 // laneSeed makes lanes of keys; 64 bits under a random seed keep two keys of one partition apart for all that matters (they would only wait for each other).
@@ -89,8 +90,8 @@ func (l *life) deliverPartition(p *partition) {
 	if p.inFlight >= l.cfg.MaxRecordsPerPartition || p.parked >= l.cfg.MaxParkedPerPartition {
 		return
 	}
-	most := p.tracker.size // then no further record fits into the metadata
-	most += p.tracker.room(l.cfg.MetadataLimit / 4 * 3)
+	room := p.tracker.room(l.cfg.MetadataLimit / 4 * 3) // measuring may lower size: it must come first
+	most := p.tracker.size + room                       // then no further record fits into the metadata
 	for _, r := range p.backlog {
 		if p.inFlight >= l.cfg.MaxRecordsPerPartition || p.parked >= l.cfg.MaxParkedPerPartition || p.tracker.size >= most {
 			break
@@ -134,6 +135,9 @@ func (l *life) enqueue(d *Delivery) {
 	hash := maphash.Bytes(laneSeed, d.Record.Key)
 	if ln := d.part.lanes[hash]; ln != nil {
 		d.lane = ln
+		if ln.parked {
+			d.keep()
+		}
 		ln.waiting = append(ln.waiting, d)
 		return
 	}
@@ -222,9 +226,7 @@ func (l *life) collect(now time.Time) {
 
 func (l *life) park(d *Delivery, park *Park, now time.Time) {
 	d.result = Result{}
-	if d.Attempt == 1 {
-		d.Record = cloneRecord(d.Record)
-	}
+	d.keep()
 	until := park.Until
 	if until.IsZero() {
 		until = now.Add(retryAfter)
@@ -234,6 +236,12 @@ func (l *life) park(d *Delivery, park *Park, now time.Time) {
 		return
 	}
 	l.parked.add(d, until, park)
+	if d.lane != nil {
+		d.lane.parked = true
+		for _, w := range d.lane.waiting {
+			w.keep()
+		}
+	}
 	d.part.inFlight--
 	d.part.parked++
 	d.part.reasons[park.Reason]++
@@ -246,6 +254,9 @@ func (l *life) unpark(now time.Time) {
 		if p.gone.Load() {
 			continue
 		}
+		if e.d.lane != nil {
+			e.d.lane.parked = false
+		}
 		p.inFlight++
 		p.parked--
 		if p.reasons[e.park.Reason]--; p.reasons[e.park.Reason] == 0 {
@@ -254,6 +265,13 @@ func (l *life) unpark(now time.Time) {
 		if !l.draining {
 			l.starting = append(l.starting, e.d)
 		}
+	}
+}
+
+// keep makes d hold a copy of its record, so that waiting for long does not keep the record's fetch in memory.
+func (d *Delivery) keep() {
+	if !d.kept {
+		d.Record, d.kept = cloneRecord(d.Record), true
 	}
 }
 

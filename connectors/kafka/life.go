@@ -187,6 +187,11 @@ func (l *life) poll(ctx context.Context, now time.Time) error {
 	}
 	l.kicks.Store(nil)
 	defer l.cl.AllowRebalance()
+	fetches.EachError(func(topic string, n int32, e error) { // before its records: they begin where the log was cut
+		if loss := (*kgo.ErrDataLoss)(nil); errors.As(e, &loss) {
+			l.truncated(topicPartition{topic, n}, e)
+		}
+	})
 	l.distribute(fetches)
 	var err error
 	fetches.EachError(func(topic string, n int32, e error) {
@@ -204,6 +209,16 @@ func (l *life) poll(ctx context.Context, now time.Time) error {
 		}
 	})
 	return err
+}
+
+// truncated stops a partition whose log was cut below what was read: offsets up to the highest seen are given out anew, to other records.
+func (l *life) truncated(tp topicPartition, cause error) {
+	l.mu.Lock()
+	p := l.parts[tp]
+	l.mu.Unlock()
+	if p != nil {
+		l.stopPartition(p, fmt.Sprintf("the log was cut, offsets are given out anew: %v", cause))
+	}
 }
 
 // outOfRange stops a partition whose position is not in the log any more. Without a commit there is nothing to lose: the engine starts anew at the log's start.

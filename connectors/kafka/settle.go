@@ -193,6 +193,7 @@ func (l *life) published(s *settlement) {
 		}
 		d.result = Result{}
 		l.next(d)
+		d.Record, d.State = nil, nil // a parked neighbour of its slab must not keep them
 	}
 	l.saved(s)
 	l.settled += int64(len(s.batch))
