@@ -32,6 +32,27 @@ func (a *attempt) takeAdvances(st *OrderState) (*OrderState, *ending) {
 	return st, nil
 }
 
+// overtakenAdvance applies an advance to the invoice that its order got while the advance was in doubt: the order did not know of it for sure.
+func (a *attempt) overtakenAdvance(plan *paymentPlan) *ending {
+	if contact := a.tenant.org().AdvanceContact; contact == "" || plan.Request.CustomerID != contact || len(plan.Request.Invoices) > 0 {
+		return nil
+	}
+	for id, st := range a.result.orders {
+		p := st.payment(a.ref.ID)
+		if st.Invoice == nil || p.Excess.IsZero() {
+			continue
+		}
+		late := *p
+		late.Advance = true
+		now, end := a.takeAdvances(st.withPayment(late))
+		if end != nil {
+			return end
+		}
+		a.result.orders[id] = now
+	}
+	return nil
+}
+
 // applyAdvance makes the update. It sets what the payment is applied to rather than adding to it, but a twin that lands later
 // could undo what was applied since: in doubt it waits for the horizon as every write without a unique field.
 func (a *attempt) applyAdvance(p *PaymentState, contactID string, parts []application) *ending {

@@ -42,6 +42,9 @@ func (a *attempt) applyCancel() *ending {
 	if end != nil {
 		return end
 	}
+	if end := a.voidable(st); end != nil {
+		return end
+	}
 	plan := a.prog.Cancel
 	if plan == nil {
 		if st, end = a.asInBooks(st); end != nil {
@@ -71,6 +74,30 @@ func (a *attempt) applyCancel() *ending {
 	}
 	a.result.orders = map[string]*OrderState{a.orderID: &gone}
 	a.afterwards(&gone)
+	return nil
+}
+
+// voidable drops the plan of a void that is not done where the invoice was paid or credited since: it's planned anew. One in
+// doubt may land for as long as the write horizon.
+func (a *attempt) voidable(st *OrderState) *ending {
+	plan := a.prog.Cancel
+	if plan == nil || !plan.Void || a.prog.did(stepVoid) || st.owes(st.Invoice).Equal(st.Invoice.Total) && len(st.living()) == 1 {
+		return nil
+	}
+	if a.inDoubt.of(stepVoid) {
+		if end := a.horizonPassed(); end != nil {
+			return end
+		}
+		now, end := a.readInvoice(st.Invoice.ID)
+		if end != nil {
+			return end
+		}
+		if now.Status == invoiceVoid {
+			return nil
+		}
+		a.resolved(stepVoid)
+	}
+	a.prog.Cancel = nil
 	return nil
 }
 

@@ -44,6 +44,9 @@ func (a *attempt) applyPayment() *ending {
 	if end := a.paid(pay, states); end != nil {
 		return end
 	}
+	if end := a.overtakenAdvance(plan); end != nil {
+		return end
+	}
 	a.moved(plan.TrueDate, pay.Date)
 	return nil
 }

@@ -33,6 +33,9 @@ func (a *attempt) applyRefund() *ending {
 		if plan, rej = a.planReturn(st); rej != nil {
 			return &ending{reject: rej}
 		}
+		if end := a.documented(plan); end != nil {
+			return end
+		}
 		a.prog.Refund = plan
 	} else {
 		if rej := a.renewed(plan); rej != nil {
@@ -279,6 +282,31 @@ func (a *attempt) moneyThere(st *OrderState) (*OrderState, *ending) {
 			a.refund.Amount.String() + " " + a.refund.Currency + ", but of order " + a.orderID + " only " + have.String() + " is there to return"}}
 	}
 	return nil, &ending{park: &Park{Until: a.recheckAt(), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)}}}
+}
+
+// documented makes a refund wait while it would draw on a credit note or a payment that is only announced: its write is in
+// doubt or was put off, and its own record resolves that.
+func (a *attempt) documented(plan *refundPlan) *ending {
+	ref, missing := ClaimRef{RolePayment, ""}, false
+	for i := range plan.FromExcess {
+		missing = missing || plan.FromExcess[i].PaymentDocumentID == ""
+	}
+	for i := range plan.FromNotes {
+		if plan.FromNotes[i].NoteID == "" {
+			ref, missing = ClaimRef{RoleOrder, a.orderID}, true
+		}
+	}
+	if !missing {
+		return nil
+	}
+	switch expired, end := a.expired([]ClaimRef{ref}); {
+	case end != nil:
+		return end
+	case expired:
+		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID +
+			" returns money from a document of order " + a.orderID + " whose own record is not settled"}}
+	}
+	return &ending{park: &Park{Until: a.recheckAt(), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)}}}
 }
 
 // paidKey wakes the lanes of this replica that wait for money on an order.

@@ -38,6 +38,8 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 		}
 		st = a.result.orders[a.orderID]
 		a.states[a.orderID], a.base = st, a.epochal(st)
+		done := a.prog
+		a.older = &done
 		a.prog, a.inDoubt, a.w.invoice = progress{}, doubt{}, nil
 		a.result = result{documents: a.result.documents}
 	}
@@ -295,6 +297,9 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 // where a write is in doubt: whoever comes next finishes it.
 func (a *attempt) corrected() *OrderState {
 	plan := a.prog.Correction
+	if a.older != nil && a.prog.Further == nil && a.prog.Credit == nil { // nothing of this revision, but all of the earlier one
+		return a.base
+	}
 	if a.ref.Role != RoleOrder || plan == nil || a.prog.Doubt != "" || a.prog.Further == nil && a.prog.Credit == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,8 +50,8 @@ func (a *attempt) claim() *ending {
 	if end := a.conflict(ans); end != nil {
 		return end
 	}
-	if a.refused != nil {
-		return &ending{reject: a.refused}
+	if a.refused != nil { // the steps that were done stay with the claim
+		return a.load(ans).or(&ending{reject: a.refused})
 	}
 	if end := a.behindPending(ans); end != nil {
 		return end
@@ -355,6 +356,11 @@ func (a *attempt) load(ans *ClaimAnswer) *ending {
 				Message: fmt.Sprintf("reading the steps kept in the claim of %s %s: %v", a.ref.Role, a.ref.ID, err)}}
 		}
 		if f := a.prog.Fingerprint; f != "" && f != a.fingerprint {
+			if step := a.prog.unkeyed(); step != "" {
+				a.inDoubt = doubt{step: a.prog.Doubt, since: a.prog.Since}
+				return &ending{reject: reject(classConflict, "%s %s was posted in part with other content (%s), and nothing in the books refuses that "+
+					"a second time: replay the dead letter of the other one, or correct it by hand", a.ref.Role, a.ref.ID, step)}
+			}
 			// Steps of other content are none of this event's. What they wrote carries this event's key, and will be met there.
 			kept := progress{Doubt: a.prog.Doubt, Since: a.prog.Since, Forgotten: a.prog.Forgotten}
 			if a.prog.Void != nil {
@@ -441,6 +447,16 @@ type progress struct {
 }
 
 func (p *progress) did(step string) bool { return slices.Contains(p.Done, step) }
+
+// unkeyed is a step that was done, or is in doubt, and whose entry carries no key: steps of other content would write it again.
+func (p *progress) unkeyed() string {
+	for _, step := range append(slices.Clone(p.Done), p.Doubt) {
+		if strings.HasPrefix(step, stepNote+":") || strings.HasPrefix(step, stepExcess+":") || step == stepFee {
+			return step
+		}
+	}
+	return ""
+}
 
 // unplan drops the plans of which nothing was written and nothing is in doubt: a later attempt plans anew, with the mapping and
 // the orders as they are then.

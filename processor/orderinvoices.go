@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -156,9 +157,20 @@ func (s *OrderState) withInvoice(inv *InvoiceState) *OrderState {
 	return &c
 }
 
-// withVoid is a copy in which the invoice with this id is void.
+// withVoid is a copy in which the invoice with this id is void: what payments paid of it is theirs again.
 func (s *OrderState) withVoid(id string) *OrderState {
-	return s.changed(id, func(inv *InvoiceState) { inv.Status = invoiceVoid })
+	c := s.changed(id, func(inv *InvoiceState) { inv.Status = invoiceVoid })
+	c.Payments = slices.Clone(s.Payments)
+	for _, inv := range s.living() {
+		for i := range c.Payments {
+			if p := &c.Payments[i]; inv.ID == id {
+				freed := s.part(inv, p.Applied, p.Further)
+				p.Applied, p.Excess, p.Further = p.Applied.Sub(freed), p.Excess.Add(freed), maps.Clone(p.Further)
+				delete(p.Further, id)
+			}
+		}
+	}
+	return c
 }
 
 // changed is a copy in which the invoice with this id is another.

@@ -345,6 +345,8 @@ type attempt struct {
 	inDoubt doubt
 	// base is the order's state with an earlier revision finished by this attempt: the claim does not hold it yet.
 	base *OrderState
+	// older are the steps of an earlier revision that this attempt finished, until a mark carries base.
+	older *progress
 	// intended: an intent of this attempt stands in the orders' states.
 	intended bool
 	// rebuilt: an order's state was rebuilt from the books, or completed from them, because Redis had none or an old one.

@@ -83,7 +83,11 @@ func (a *attempt) giveBack() {
 	ctx, cancel := a.lastly()
 	defer cancel()
 	if a.answered && a.inDoubt.step == "" {
-		if err := a.p.claims.Answered(ctx, a.handle, a.prog.encode()); err != nil {
+		steps := &a.prog
+		if a.older != nil { // no mark has told the claim what was done of it
+			steps = a.older
+		}
+		if err := a.p.claims.Answered(ctx, a.handle, steps.encode()); err != nil {
 			a.p.log.Debug("claim keeps its mark", "error", err.Error(), "organization", a.Organization, "business_id", a.ref.ID)
 		}
 	}

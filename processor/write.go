@@ -47,6 +47,9 @@ func (a *attempt) write(step string, intents map[string]*OrderState, call func(c
 	if err := a.p.claims.Sending(a.ctx, a.handle, step, a.prog.encode(), orders); err != nil {
 		return &storeError{err}
 	}
+	if orders != nil {
+		a.older = nil
+	}
 	return a.leave(step, r, call)
 }
 
