@@ -205,7 +205,7 @@ func (d *Desk) plan(ctx context.Context, sub *subject) Plan {
 func (sub *subject) settled(force bool) (Fate, bool) {
 	c, id := sub.claim, sub.identity
 	switch {
-	case c == nil || c.Settled != redis.StateDone:
+	case c == nil || c.Settled != redis.StateDone, id.Revision > c.Revision: // a higher revision goes on
 	case c.Fingerprint == id.Fingerprint, id.Revision < c.Revision:
 		return Fate{Kind: FateDuplicate, Text: fmt.Sprintf("%s %s was settled by %s", id.Ref.Role, id.Ref.ID, c.Coordinates), Act: true}, true
 	default:

@@ -25,20 +25,20 @@ func (r *run) read(ctx context.Context, rec *kgo.Record) error {
 		var o *schemas.Order
 		if o, _, err = r.deps.Codec.DecodeOrder(ctx, rec.Value, rec.Headers); err == nil && o.Organization == r.opts.Organization {
 			e = r.orderEvent(o)
-			t = r.heard(rec, e, orderFlow, o.OrderID, o.OrderID)
+			t = r.heard(rec, e, orderFlow, o.OrderID, o.OrderID, o.EventID)
 		}
 	case paymentFlow:
 		var p *schemas.Payment
 		if p, _, err = r.deps.Codec.DecodePayment(ctx, rec.Value, rec.Headers); err == nil && p.Organization == r.opts.Organization {
 			e = r.paymentEvent(p)
-			t = r.heard(rec, e, paymentFlow, p.PaymentID, p.OrderID)
+			t = r.heard(rec, e, paymentFlow, p.PaymentID, p.OrderID, p.EventID)
 			r.share(t, e)
 		}
 	case refundFlow:
 		var f *schemas.Refund
 		if f, _, err = r.deps.Codec.DecodeRefund(ctx, rec.Value, rec.Headers); err == nil && f.Organization == r.opts.Organization {
 			e = r.refundEvent(f)
-			t = r.heard(rec, e, refundFlow, f.RefundID, f.OrderID)
+			t = r.heard(rec, e, refundFlow, f.RefundID, f.OrderID, f.EventID)
 		}
 	}
 	if err != nil {
@@ -53,9 +53,12 @@ func (r *run) read(ctx context.Context, rec *kgo.Record) error {
 }
 
 // heard is the transaction of an event, where it has a part in the window.
-func (r *run) heard(rec *kgo.Record, e *event, workflow, id, order string) *transaction {
+func (r *run) heard(rec *kgo.Record, e *event, workflow, id, order, eventID string) *transaction {
 	e.topic, e.partition, e.offset, e.recorded = r.index.word(rec.Topic), rec.Partition, rec.Offset, rec.Timestamp.UnixMilli()
 	v := r.verdicts[coordinates(rec.Topic, rec.Partition, rec.Offset)]
+	if d := r.discarded[workflow+":"+eventID]; d != nil && v.refused != nil {
+		v.refused = d
+	}
 	if e.refused = v.refused; e.refused != nil {
 		e.refused.kind = e.kind
 	}

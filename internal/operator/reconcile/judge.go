@@ -86,7 +86,7 @@ func (r *run) notPosted(t *transaction, there int) {
 		for _, d := range t.docs {
 			r.document(t, d)
 		}
-	case ref != nil && ref.class == "discarded":
+	case ref != nil && ref.class == classDiscarded:
 		t.ignore("an operator", "dead letter discarded: "+ref.message)
 	case ref != nil && ref.class == "rejected.test":
 		t.ignore("booksync", "a test event in a live organisation")
@@ -116,7 +116,7 @@ func (r *run) wasPosted(t *transaction) {
 	default:
 		r.againstOutcome(t)
 	}
-	if ref := t.refused; ref != nil && (ref.revision > p.revision || ref.kind != "" && t.workflow == paymentFlow && ref.kind != string(schemas.PaymentCaptured)) {
+	if ref := t.refused; ref != nil && ref.class != classDiscarded && (ref.revision > p.revision || ref.kind != "" && t.workflow == paymentFlow && ref.kind != string(schemas.PaymentCaptured)) {
 		t.note(StatusMismatch, "event", strings.TrimSpace(ref.kind+" "+revisionText(ref.revision)), ref.class, "", "a later event was rejected: "+ref.message)
 	}
 	if t.cancelled && t.cancelRevision > p.revision {

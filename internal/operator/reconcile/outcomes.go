@@ -67,6 +67,9 @@ func (r *run) bare(out *schemas.Outcome) {
 	switch {
 	case out.Status == schemas.StatusRejected:
 		v.refused = r.refusal(out)
+		if v.refused.class == classDiscarded && out.Source.EventID != "" {
+			r.discarded[out.Workflow+":"+out.Source.EventID] = v.refused
+		}
 	case out.Status == schemas.StatusPosted && len(out.Documents) == 0:
 		v.posted = r.postedOf(out)
 	case out.Status == schemas.StatusShadow:
@@ -78,6 +81,9 @@ func (r *run) bare(out *schemas.Outcome) {
 	}
 	r.verdicts[coordinates(out.Source.Topic, out.Source.Partition, out.Source.Offset)] = v
 }
+
+// classDiscarded is the class of a dead letter that an operator discarded.
+const classDiscarded = "discarded"
 
 // maxMessage bounds what is kept of a dead letter's message.
 const maxMessage = 300

@@ -105,14 +105,16 @@ type run struct {
 	index *index
 
 	verdicts map[string]bareVerdict // by the coordinates of the record
-	pages    dayCounts
-	later    int // payments dated behind the window
-	result   *Result
-	calls    *zohobooks.Counter
-	limit    int // of calls
-	notOurs  map[string]NotOurs
-	ignored  map[string]ignoring
-	suspects []suspect
+	// discarded are the refusals of dead letters that an operator discarded, by workflow and event id: their outcomes' source is the dead letter.
+	discarded map[string]*refusal
+	pages     dayCounts
+	later     int // payments dated behind the window
+	result    *Result
+	calls     *zohobooks.Counter
+	limit     int // of calls
+	notOurs   map[string]NotOurs
+	ignored   map[string]ignoring
+	suspects  []suspect
 }
 
 // Run reconciles. It blocks for as long as topics and calls take, and ends early with ctx.
@@ -166,7 +168,7 @@ func newRun(deps Deps, opts Options) (*run, error) {
 	}
 	now := opts.Now()
 	return &run{
-		deps: deps, opts: opts, org: org, now: now, index: newIndex(), verdicts: map[string]bareVerdict{}, pages: dayCounts{},
+		deps: deps, opts: opts, org: org, now: now, index: newIndex(), verdicts: map[string]bareVerdict{}, discarded: map[string]*refusal{}, pages: dayCounts{},
 		notOurs: map[string]NotOurs{}, ignored: map[string]ignoring{},
 		result: &Result{
 			ID: rand.Text(), Organization: opts.Organization, StartedAt: now.UTC(), StartedBy: opts.StartedBy,

@@ -39,6 +39,8 @@ type Runner struct {
 	Publish func(ctx context.Context, outcomes []*schemas.Outcome) error
 	Version string
 	Lease   time.Duration
+	// Stale says what became of an order since the plan was made, which the plan does not know; "": nothing. It may be nil.
+	Stale func(organization, order string) string
 	// Done is told after each group.
 	Done func(GroupResult)
 }
@@ -145,6 +147,14 @@ func (r *Runner) claim(ctx context.Context, req redis.ClaimRequest) (redis.Claim
 
 // underLease undoes what the books hold, then marks the claims, and settles the group's own claim with the outcomes in it.
 func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.Handle, res *GroupResult) ([]*schemas.Outcome, error) {
+	for _, id := range g.Orders {
+		if r.Stale == nil {
+			break
+		}
+		if why := r.Stale(g.Organization, id); why != "" {
+			return nil, blocked("%s: make a new plan", why)
+		}
+	}
 	if _, err := r.reversal(ctx, g); err != nil { // a write in doubt: nothing is begun
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -153,7 +154,7 @@ func (s *Site) Apply(ctx context.Context, plan *Plan, version string, done func(
 		return err
 	}
 	r := &Runner{
-		Books: s.Books, Claims: claims, Epoch: s.epoch, Publish: pub.Publish, Version: version, Lease: s.cfg.Claims.Lease, Done: done,
+		Books: s.Books, Claims: claims, Epoch: s.epoch, Publish: pub.Publish, Version: version, Lease: s.cfg.Claims.Lease, Done: done, Stale: pub.Stale,
 	}
 	return r.Apply(ctx, plan)
 }
@@ -185,21 +186,26 @@ func (s *Site) epoch(ctx context.Context, organization string) (string, error) {
 
 // Redrive puts the records of what the plan took back into their topics again, with an audit entry, once. Without apply it only counts them.
 func (s *Site) Redrive(ctx context.Context, plan *Plan, apply bool, entry func(records, missing int) (*kgo.Record, error)) (records, missing int, err error) {
-	client, err := s.transactional(ctx, plan)
+	var client *kgo.Client
+	if apply { // taking the producer id would end an apply of the plan that runs
+		if client, err = s.transactional(ctx, plan); err != nil {
+			return 0, 0, err
+		}
+		defer client.Close()
+	}
+	back, err := s.redriven(ctx, plan)
 	if err != nil {
 		return 0, 0, err
-	}
-	defer client.Close()
-	switch done, err := s.redriven(ctx, plan); {
-	case err != nil:
-		return 0, 0, err
-	case done:
-		return 0, 0, ErrRedriven
 	}
 	since := func(ctx context.Context, each func(*schemas.Outcome) error) error {
 		return s.outcomesSince(ctx, plan.Created, each)
 	}
 	found, missing, err := Redriven(ctx, plan, since, s.Records)
+	if all := len(found); all > 0 { // a further apply may have taken back more since the last redrive
+		if found = slices.DeleteFunc(found, func(r *kgo.Record) bool { return back[replayID(r)] }); len(found) == 0 {
+			return 0, 0, ErrRedriven
+		}
+	}
 	if err != nil || !apply || len(found) == 0 {
 		return len(found), missing, err
 	}
@@ -213,20 +219,18 @@ func (s *Site) Redrive(ctx context.Context, plan *Plan, apply bool, entry func(r
 // ActionRedrive is the audit entry's action; its details name the plan.
 const ActionRedrive = "rollback.redrive"
 
-// redriven says whether the audit topic tells of it.
-func (s *Site) redriven(ctx context.Context, plan *Plan) (bool, error) {
-	spans, err := topics.Between(ctx, topics.To(s.cfg), plan.Created, s.cfg.Topics.Audit)
+// redriven are the replay ids of the plan's records that are in their topics again. They are younger than the records themselves: retention removes these first.
+func (s *Site) redriven(ctx context.Context, plan *Plan) (map[string]bool, error) {
+	spans, err := topics.Between(ctx, topics.To(s.cfg), plan.Created, s.cfg.Topics.Sources()...)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	found := false
+	back := make(map[string]bool)
 	err = topics.Read(ctx, topics.To(s.cfg), spans, func(r *kgo.Record) error {
-		e, _, err := s.codec.DecodeAudit(ctx, r.Value, r.Headers)
-		if err != nil {
-			return fmt.Errorf("reading the audit entry at %s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
+		if id := replayID(r); strings.HasPrefix(id, "rollback-"+plan.ID+"-") {
+			back[id] = true
 		}
-		found = found || e.Action == ActionRedrive && e.Details["plan"] == plan.ID
 		return nil
 	}, nil)
-	return found, err
+	return back, err
 }

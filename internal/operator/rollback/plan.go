@@ -21,11 +21,12 @@ type Books func(ctx context.Context, organization string) (*zohobooks.Client, *p
 // Build makes the plan. It reads the outcome topic and, one to three calls each, every document concerned; seen is told after each group how many of how
 // many are done. It writes nothing. A plan without groups is one, too: nothing that was selected is in the books.
 func Build(ctx context.Context, read Outcomes, books Books, sel Selector, creditRefused bool, version string, seen func(done, all int)) (*Plan, error) {
+	created := time.Now().UTC().Truncate(time.Millisecond) // what is settled from now on, the plan does not know
 	groups, err := choose(ctx, read, &sel)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{ID: rand.Text()[:12], Created: time.Now().UTC().Truncate(time.Millisecond), Version: version, Selector: sel, CreditRefused: creditRefused, Groups: groups}
+	p := &Plan{ID: rand.Text()[:12], Created: created, Version: version, Selector: sel, CreditRefused: creditRefused, Groups: groups}
 	for i, g := range groups {
 		d, err := openDesk(ctx, books, g.Organization, creditRefused)
 		if err != nil {

@@ -87,15 +87,17 @@ type Publisher struct {
 	Client *kgo.Client // transactional, its id the plan's: a second run of the plan fences the first
 	Codec  *schemas.Codec
 	Topic  string
-	there  map[string]bool // published by earlier runs
+	there  map[string]bool    // published by earlier runs
+	stale  map[orderID]string // what became of orders that the plan does not know
 }
 
 // Prepare reads what earlier runs of the plan have published.
 func (p *Publisher) Prepare(ctx context.Context, plan *Plan, read Outcomes) error {
-	ours := make(map[string]bool)
+	ours, known := make(map[string]bool), make(map[string]bool)
+	p.stale = make(map[orderID]string)
 	for _, g := range plan.Groups {
 		for _, o := range g.Outcomes {
-			ours[reversedID(plan.ID, o.OutcomeID)] = true
+			ours[reversedID(plan.ID, o.OutcomeID)], known[o.OutcomeID] = true, true
 		}
 	}
 	p.there = make(map[string]bool)
@@ -103,8 +105,19 @@ func (p *Publisher) Prepare(ctx context.Context, plan *Plan, read Outcomes) erro
 		if ours[o.OutcomeID] {
 			p.there[o.OutcomeID] = true
 		}
+		switch id := (orderID{o.Organization, o.OrderID}); {
+		case o.Status == schemas.StatusPosted && !known[o.OutcomeID]:
+			p.stale[id] = fmt.Sprintf("%s %s was posted since the plan was made", o.Workflow, o.BusinessID)
+		case o.Status == schemas.StatusReversed && !ours[o.OutcomeID]:
+			p.stale[id] = fmt.Sprintf("%s %s was taken back by plan %s since the plan was made", o.Workflow, o.BusinessID, PlanOf(o))
+		}
 		return nil
 	})
+}
+
+// Stale is what became of an order since the plan was made, which the plan does not know.
+func (p *Publisher) Stale(organization, order string) string {
+	return p.stale[orderID{organization, order}]
 }
 
 // Publish writes those of the outcomes that are not there yet, all in one transaction.

@@ -83,6 +83,16 @@ func replayOf(plan string, r *kgo.Record) *kgo.Record {
 	return again
 }
 
+// replayID is the record's replay id; "": it is no replay.
+func replayID(r *kgo.Record) string {
+	for _, h := range r.Headers {
+		if h.Key == processor.HeaderReplayID {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
 // Redrive puts the records back, with their audit entry, all in one transaction.
 func Redrive(ctx context.Context, client *kgo.Client, records []*kgo.Record, entry *kgo.Record) error {
 	if err := inTransaction(ctx, client, append(slices.Clone(records), entry)); err != nil {

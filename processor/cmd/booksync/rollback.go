@@ -403,19 +403,20 @@ func (c *cli) rollbackRedrive(ctx context.Context, cfg *config.Config, plan *rol
 	case err != nil:
 		return unavailable(err)
 	}
-	if o.asJSON {
-		return c.printJSON(struct {
-			Plan    string `json:"plan"`
-			Records int    `json:"records"`
-			Missing int    `json:"missing"`
-			Applied bool   `json:"applied"`
-		}{plan.ID, records, missing, o.apply})
-	}
 	did := "would be put back; to act: --apply --reason WHY"
 	if o.apply {
 		did = "put back"
 	}
-	fmt.Fprintf(c.stdout, "%s %s\n", plural(records, "record"), did)
+	if !o.asJSON {
+		fmt.Fprintf(c.stdout, "%s %s\n", plural(records, "record"), did)
+	} else if err := c.printJSON(struct {
+		Plan    string `json:"plan"`
+		Records int    `json:"records"`
+		Missing int    `json:"missing"`
+		Applied bool   `json:"applied"`
+	}{plan.ID, records, missing, o.apply}); err != nil {
+		return err
+	}
 	if missing > 0 {
 		return failed("%s not in the source topics any more", plural(missing, "record"))
 	}
