@@ -14,6 +14,7 @@ type asked struct {
 	wait     time.Duration
 	day      string
 	dayReset time.Duration
+	dayLevel int // the first that the day holds up; with day
 	sent     time.Time
 	received time.Time
 	late     bool // it took so long, or time jumped: no grant of it is good
@@ -72,6 +73,7 @@ func (p *pump) ask(q question) (asked, error) {
 	}
 	a.reason, a.wait = textOf(v[8]), time.Duration(numberOf(v[9]))*time.Millisecond
 	a.day, a.dayReset = textOf(v[10]), time.Duration(numberOf(v[11]))*time.Millisecond
+	a.dayLevel = max(0, int(numberOf(v[12]))-1)
 	a.late = a.received.Sub(a.sent) > l.Unused
 	p.remember(&a, numberOf(v[0]), textOf(v[1]), numberOf(v[2]))
 	return a, nil

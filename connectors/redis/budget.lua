@@ -7,7 +7,8 @@
 --       18-22 share of the day each must leave, 23 day's limit (0: not learned), 24 remaining, 25 ms to its reset (-1: unknown),
 --       26 pause ms (0: none), 27 its reason, 28 whether it empties the bucket, 29 turn step ms, 30 poll ms, 31 channel,
 --       32 number of slots freed, then those, then those given back unused.
--- Answers {now, state id, sequence, granted x5, reason, ms to wait, reason for waiting on the day, ms until the day's reset}.
+-- Answers {now, state id, sequence, granted x5, reason, ms to wait, reason for waiting on the day, ms until the day's reset,
+-- the first level it concerns (0: none)}.
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 local function whole(n) return string.format('%.0f', n) end
@@ -43,6 +44,19 @@ elseif seen ~= '' and seen ~= id then
   hold = math.max(hold, now + window)
 elseif seen ~= '' and tonumber(ARGV[3]) > sequence then
   hold, sequence = math.max(hold, now + window), tonumber(ARGV[3])
+end
+-- Each replica's questions are counted by themselves as well: those of others would make up for what a failover lost.
+local mine = '#' .. replica
+if seen == '' then
+  for _, f in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if string.sub(f, 1, 1) == '#' then
+      local at = tonumber(string.match(redis.call('HGET', KEYS[1], f), ' (%d+)$') or '0')
+      if at < now - 86400000 then redis.call('HDEL', KEYS[1], f) end
+    end
+  end
+elseif seen == id then
+  local held = tonumber(string.match(redis.call('HGET', KEYS[1], mine) or '', '^%d+') or '0')
+  if held < tonumber(ARGV[3]) then hold = math.max(hold, now + window) end
 end
 if now < last then
   if last - now > window / 60 then
@@ -140,7 +154,7 @@ for i = 1, 5 do
   wanted = wanted + want[i]
 end
 local granted = {0, 0, 0, 0, 0}
-local reason, wait, dayReason = '', 0, ''
+local reason, wait, dayReason, dayLevel = '', 0, '', 0
 
 local function emptySlots() return slots > 0 and slots - inFlight or unlimited end
 local function calls()
@@ -204,7 +218,10 @@ if wanted > 0 then
           local forDay = dremaining - math.ceil(dlimit * tonumber(ARGV[17 + i]))
           if forDay < m then
             m = forDay
-            if want[i] > 0 then dayReason = dremaining <= 0 and 'day_quota' or 'day_reserve' end
+            if want[i] > 0 then
+              dayReason = dremaining <= 0 and 'day_quota' or 'day_reserve'
+              if dayLevel == 0 then dayLevel = i end
+            end
           end
         end
         if m > 0 then
@@ -263,6 +280,7 @@ end
 sequence = sequence + 1
 redis.call('HSET', KEYS[1], 'id', id, 'sequence', whole(sequence), 'last', whole(last), 'tokens', string.format('%.6f', tokens), 'total', whole(total),
   'oldest', whole(oldest), 'hold', whole(hold), 'lpause', whole(lpause), 'lreason', lreason, 'dlimit', whole(dlimit), 'dremaining', whole(dremaining),
-  'dreset', whole(dreset), 'ready', whole(ready), 'full', slots > 0 and inFlight >= slots and '1' or '0')
+  'dreset', whole(dreset), 'ready', whole(ready), 'full', slots > 0 and inFlight >= slots and '1' or '0',
+  mine, whole(sequence) .. ' ' .. whole(now))
 return {whole(now), id, whole(sequence), granted[1], granted[2], granted[3], granted[4], granted[5], reason, whole(wait),
-  dayReason, whole(dreset > now and dreset - now or 0)}
+  dayReason, whole(dreset > now and dreset - now or 0), dayLevel}

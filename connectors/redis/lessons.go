@@ -15,6 +15,9 @@ type learnt struct {
 	empty            bool
 }
 
+// otherDay is how far apart the ends of two answers' days are at least when they are not the same day.
+const otherDay = time.Hour
+
 // learn keeps what an answer taught. The caller holds mu.
 func (p *pump) learn(a Answer) {
 	if !a.Answered {
@@ -24,10 +27,20 @@ func (p *pump) learn(a Answer) {
 		a.DayReset += time.Second // it is told in whole seconds, cut off: whoever comes a moment early is refused until the next reset
 	}
 	if a.DayLimit > 0 && a.DayRemaining >= 0 {
-		if p.learnt.limit != a.DayLimit || a.DayRemaining < p.learnt.remaining {
-			p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining
+		now := time.Now()
+		later := time.Duration(0) // by how much the day of this answer ends later than the day known
+		if p.learnt.limit > 0 && p.learnt.reset >= 0 && a.DayReset >= 0 {
+			later = now.Add(a.DayReset).Sub(p.learnt.resetAt.Add(p.learnt.reset))
 		}
-		p.learnt.reset, p.learnt.resetAt = a.DayReset, time.Now()
+		switch {
+		case later < -otherDay: // of the day before, overtaken
+		case later > otherDay, p.learnt.limit != a.DayLimit:
+			p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining
+			p.learnt.reset, p.learnt.resetAt = a.DayReset, now
+		default:
+			p.learnt.remaining = min(p.learnt.remaining, a.DayRemaining)
+			p.learnt.reset, p.learnt.resetAt = a.DayReset, now
+		}
 	}
 	pause, reason := p.limits.refusal(a)
 	if pause > p.learnt.pause {

@@ -371,7 +371,7 @@ func (p *pump) distribute(q question, a asked) time.Time {
 		p.refuse(0, a.received.Add(a.wait), reason)
 	}
 	if a.day != "" {
-		p.refuseDay(q, a)
+		p.refuse(a.dayLevel, a.received.Add(a.dayReset), a.day) // whose class may not spend what is left of the day
 	}
 	switch {
 	case a.reason == "" && a.day == "":
@@ -411,16 +411,6 @@ func (p *pump) refuse(level int, until time.Time, reason string) {
 			}
 		}
 		p.queues[l] = kept
-	}
-}
-
-// refuseDay tells those whose class may not spend what is left of the day. The caller holds mu.
-func (p *pump) refuseDay(q question, a asked) {
-	for l := range levels {
-		if q.want[l] > a.granted[l] && (a.day == ReasonDayQuota || l >= Order.level()) {
-			p.refuse(l, a.received.Add(a.dayReset), a.day)
-			return
-		}
 	}
 }
 
