@@ -21,6 +21,11 @@ func (a *attempt) applyDispute() *ending {
 	if pay == nil {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "payment " + a.ref.ID + " is not among the payments of order " + order}}
 	}
+	if pay.Currency == a.tenant.org().BaseCurrency { // it was converted when it came, and so is what became of it
+		if rej := a.convertPayment(map[string]*OrderState{order: st}); rej != nil {
+			return &ending{reject: rej}
+		}
+	}
 	if a.payment.Kind == schemas.PaymentFee {
 		if end := a.feeless(pay); end != nil {
 			return end

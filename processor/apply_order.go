@@ -255,7 +255,7 @@ func invoiceStateOf(inv *zohobooks.Invoice, lines []InvoiceLine) *InvoiceState {
 	}
 	return &InvoiceState{
 		Modified: modified, Pushed: inv.EInvoice.Status == zohobooks.EInvoicePushed, ID: inv.InvoiceID, Number: inv.InvoiceNumber, Date: inv.Date, Status: inv.Status,
-		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines,
+		Total: inv.Total.Decimal, Tax: inv.TaxTotal.Decimal, Adjustment: inv.Adjustment.Decimal, Lines: lines, ExchangeRate: inv.ExchangeRate.Decimal,
 		PlaceOfSupply: inv.PlaceOfSupply, GSTTreatment: inv.GSTTreatment, GSTNo: inv.GSTNo,
 		VATTreatment: inv.VATTreatment, TaxTreatment: inv.TaxTreatment, LocationID: inv.LocationID,
 		ReverseCharge: inv.ReverseCharge, TaxAuthorityID: inv.TaxAuthorityID,

@@ -57,10 +57,16 @@ func (a *attempt) applyUpdate(st *OrderState) *ending {
 		if rej != nil {
 			return &ending{reject: rej}
 		}
+		if rej := target.correctable(o, st); rej != nil {
+			return &ending{reject: rej}
+		}
 		if st.Invoice.Status == invoiceDraft || a.prog.did(stepUpdate) || a.inDoubt.step == stepUpdate {
 			if updated, end := a.updateDraft(target, st); updated || end != nil {
 				return end
 			}
+		}
+		if end := a.rateOfChange(target); end != nil {
+			return end
 		}
 		s, rej := a.laidOut(org)
 		if rej != nil {

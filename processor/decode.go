@@ -43,6 +43,8 @@ type event struct {
 
 	// converted says what a payment was before it was converted to its invoice's currency.
 	converted string
+	// ratedByZoho: the event had no exchange rate and got Zoho's.
+	ratedByZoho bool
 
 	fingerprint string
 	customer    string // of an order: the hash of its customer, once it was asked for

@@ -71,6 +71,8 @@ type InvoiceState struct {
 	Pushed bool `json:"pushed,omitempty"`
 	// Modified is when Zoho last saw it change, of a draft: who has edited it since shows by it.
 	Modified string `json:"modified,omitempty"`
+	// ExchangeRate is Zoho's figure; zero where it isn't known.
+	ExchangeRate decimal.Decimal `json:"exchange_rate,omitzero"`
 	// Fields that a credit note must repeat (edition fields, location).
 	PlaceOfSupply string `json:"place_of_supply,omitempty"`
 	GSTTreatment  string `json:"gst_treatment,omitempty"`

@@ -61,8 +61,32 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 	if r := sh.allot(); r != nil {
 		return nil, r
 	}
+	if of := sh.only(); of != nil && of != inv { // a further invoice's value goes back as it was given
+		if org.Locations[co.location] == "" {
+			req.LocationID = of.LocationID
+		}
+		of.repeatEditionFields(req, org)
+		if st.Currency != org.BaseCurrency && of.ExchangeRate.IsPositive() {
+			req.ExchangeRate = zohobooks.NewAmount(of.ExchangeRate)
+		}
+	}
 	plan := &creditPlan{Key: co.key, Request: req, Total: co.wanted, TrueDate: co.trueDate}
 	return plan, sh.write(plan)
+}
+
+// only is the invoice that the credit note takes back lines of, where that's one.
+func (sh *creditSheet) only() *InvoiceState {
+	var of *InvoiceState
+	for i := range sh.lines {
+		switch l := &sh.lines[i]; {
+		case l.take == 0 && l.untaxed == 0:
+		case of != nil && of != l.of:
+			return nil
+		default:
+			of = l.of
+		}
+	}
+	return of
 }
 
 // checkRoundOff: Zoho rounds the total of a credit note, too, by the organisation's preference, and it has no adjustment: only

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -62,6 +63,11 @@ func planReturn(f *schemas.Refund, key, account string, org *Organization, st *O
 		return plan, plan.takeExcess(f, st, f.Amount.Sub(taken), entry)
 	}
 	credit := creditTotal(f)
+	if credit.Cmp(f.Amount) > 0 && len(f.Lines) == 0 && st.lowered() {
+		return nil, reject(classUnsupported, "credit_total %s is more than the amount %s, and revisions that lowered order %s have credited value already: "+
+			"it could be the same; discard this event if it is, else send it with its lines", amountText(credit, f.Currency),
+			amountText(f.Amount, f.Currency), f.OrderID)
+	}
 	taken := plan.takeNotes(st, decimal.Min(f.Amount, credit), entry)
 	credit = credit.Sub(taken)
 	left := st.Invoiced().Sub(st.Credited())
@@ -82,6 +88,13 @@ func planReturn(f *schemas.Refund, key, account string, org *Organization, st *O
 		return plan, plan.takeExcess(f, st, over, entry)
 	}
 	return plan, nil
+}
+
+// lowered says whether a revision credited value that no refund has returned as money.
+func (s *OrderState) lowered() bool {
+	return slices.ContainsFunc(s.Credits, func(c CreditState) bool {
+		return strings.HasPrefix(c.Key, correctionKeyPrefix) && c.Total.Cmp(c.Refunded) > 0
+	})
 }
 
 // invoiceVoid is the status of a voided invoice.

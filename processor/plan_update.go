@@ -56,9 +56,8 @@ type correction struct {
 // planCorrection plans what a revision of an issued order changes. target is its invoice as if it were new, written what the
 // books have of the revision already and the state has not, origin the text of the origin field.
 func planCorrection(s *sheet, target *invoicePlan, st *OrderState, written ofRevision, origin string) (*correctionPlan, *Rejection) {
-	if target.Returned != nil || st.tookBack() {
-		return nil, reject(classUnsupported, "revision %d changes order %s, which takes something back itself by a credit note beside its invoice: correct "+
-			"it by hand, or send a new order", s.order.Revision, s.order.OrderID)
+	if r := target.correctable(s.order, st); r != nil {
+		return nil, r
 	}
 	c := &correction{sheet: s, target: target, st: st, before: st.ordered(), written: written, origin: origin}
 	c.compare()
@@ -83,6 +82,15 @@ func planCorrection(s *sheet, target *invoicePlan, st *OrderState, written ofRev
 		}
 	}
 	return plan, nil
+}
+
+// correctable refuses a revision of an order that takes something back itself by a credit note, before or after: of a draft, too.
+func (p *invoicePlan) correctable(o *schemas.Order, st *OrderState) *Rejection {
+	if p.Returned == nil && !st.tookBack() {
+		return nil
+	}
+	return reject(classUnsupported, "revision %d changes order %s, which takes something back itself by a credit note beside its invoice: correct "+
+		"it by hand, or send a new order", o.Revision, o.OrderID)
 }
 
 // compare finds what came on and what went off.

@@ -33,6 +33,9 @@ func (a *attempt) fillRate() *ending {
 		rate, at = &a.order.ExchangeRate, a.order.PlacedAt
 	case a.payment != nil:
 		rate, at = &a.payment.ExchangeRate, a.payment.ReceivedAt
+		if a.payment.Kind != schemas.PaymentCaptured { // its journal is of the day it happened
+			at = a.payment.OccurredAt
+		}
 	case a.refund != nil && a.refund.Amount.Sign() > 0:
 		rate, at = &a.refund.ExchangeRate, a.refund.RefundedAt
 	}
@@ -43,6 +46,22 @@ func (a *attempt) fillRate() *ending {
 	found, end := a.rateOn(org, a.currency(), day)
 	if end == nil {
 		*rate = decimal.NewNullDecimal(found)
+		a.ratedByZoho = true
+	}
+	return end
+}
+
+// rateOfChange gives what an issued order's revision changes Zoho's rate of the day of the change, where the rate is Zoho's.
+func (a *attempt) rateOfChange(target *invoicePlan) *ending {
+	if !a.ratedByZoho {
+		return nil
+	}
+	org := a.tenant.org()
+	day, _ := org.posting(a.order.OccurredAt)
+	found, end := a.rateOn(org, a.order.Currency, day)
+	if end == nil {
+		a.order.ExchangeRate = decimal.NewNullDecimal(found)
+		target.Request.ExchangeRate = zohobooks.NewAmount(found)
 	}
 	return end
 }
