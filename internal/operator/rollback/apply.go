@@ -147,12 +147,11 @@ func (r *Runner) claim(ctx context.Context, req redis.ClaimRequest) (redis.Claim
 
 // underLease undoes what the books hold, then marks the claims, and settles the group's own claim with the outcomes in it.
 func (r *Runner) underLease(ctx context.Context, plan *Plan, g *Group, h redis.Handle, res *GroupResult) ([]*schemas.Outcome, error) {
-	for _, id := range g.Orders {
-		if r.Stale == nil {
-			break
-		}
-		if why := r.Stale(g.Organization, id); why != "" {
-			return nil, blocked("%s: make a new plan", why)
+	if r.Stale != nil {
+		for _, id := range g.Orders {
+			if why := r.Stale(g.Organization, id); why != "" {
+				return nil, blocked("%s: make a new plan", why)
+			}
 		}
 	}
 	if _, err := r.reversal(ctx, g); err != nil { // a write in doubt: nothing is begun

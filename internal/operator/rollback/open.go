@@ -201,13 +201,16 @@ func (s *Site) Redrive(ctx context.Context, plan *Plan, apply bool, entry func(r
 		return s.outcomesSince(ctx, plan.Created, each)
 	}
 	found, missing, err := Redriven(ctx, plan, since, s.Records)
-	if all := len(found); all > 0 { // a further apply may have taken back more since the last redrive
-		if found = slices.DeleteFunc(found, func(r *kgo.Record) bool { return back[replayID(r)] }); len(found) == 0 {
-			return 0, 0, ErrRedriven
-		}
+	if err != nil || len(found) == 0 {
+		return 0, missing, err
 	}
-	if err != nil || !apply || len(found) == 0 {
-		return len(found), missing, err
+	// A further apply may have taken back more since the last redrive.
+	found = slices.DeleteFunc(found, func(r *kgo.Record) bool { return back[topics.Header(r, processor.HeaderReplayID)] })
+	if len(found) == 0 {
+		return 0, 0, ErrRedriven
+	}
+	if !apply {
+		return len(found), missing, nil
 	}
 	note, err := entry(len(found), missing)
 	if err != nil {
@@ -227,7 +230,7 @@ func (s *Site) redriven(ctx context.Context, plan *Plan) (map[string]bool, error
 	}
 	back := make(map[string]bool)
 	err = topics.Read(ctx, topics.To(s.cfg), spans, func(r *kgo.Record) error {
-		if id := replayID(r); strings.HasPrefix(id, "rollback-"+plan.ID+"-") {
+		if id := topics.Header(r, processor.HeaderReplayID); strings.HasPrefix(id, replayPrefix(plan.ID)) {
 			back[id] = true
 		}
 		return nil

@@ -60,6 +60,9 @@ func Redriven(ctx context.Context, plan *Plan, outcomes Outcomes, read ReadRecor
 	return records, missing, nil
 }
 
+// replayPrefix begins the replay ids of a plan's records.
+func replayPrefix(plan string) string { return "rollback-" + plan + "-" }
+
 // replayOf is the record as it was, marked as a replay for the job and for people. One that was a replay already keeps its first origin.
 func replayOf(plan string, r *kgo.Record) *kgo.Record {
 	again := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value}
@@ -74,23 +77,13 @@ func replayOf(plan string, r *kgo.Record) *kgo.Record {
 	add := func(key, value string) {
 		again.Headers = append(again.Headers, kgo.RecordHeader{Key: key, Value: []byte(value)})
 	}
-	add(processor.HeaderReplayID, fmt.Sprintf("rollback-%s-%s-%d-%d", plan, r.Topic, r.Partition, r.Offset))
+	add(processor.HeaderReplayID, fmt.Sprintf("%s%s-%d-%d", replayPrefix(plan), r.Topic, r.Partition, r.Offset))
 	if first {
 		add(processor.HeaderSourceTopic, r.Topic)
 		add(processor.HeaderSourcePartition, strconv.Itoa(int(r.Partition)))
 		add(processor.HeaderSourceOffset, strconv.FormatInt(r.Offset, 10))
 	}
 	return again
-}
-
-// replayID is the record's replay id; "": it is no replay.
-func replayID(r *kgo.Record) string {
-	for _, h := range r.Headers {
-		if h.Key == processor.HeaderReplayID {
-			return string(h.Value)
-		}
-	}
-	return ""
 }
 
 // Redrive puts the records back, with their audit entry, all in one transaction.

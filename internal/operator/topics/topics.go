@@ -26,6 +26,16 @@ const (
 	poll = 5 * time.Second
 )
 
+// Header is a record's first header of this name; "" where it has none.
+func Header(r *kgo.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
 // ErrStalled is a partition that gives no records although its end is not reached.
 var ErrStalled = errors.New("no more records although the end is not reached")
 

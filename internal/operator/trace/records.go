@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/internal/operator/rollback"
+	"github.com/booksync/booksync/internal/operator/topics"
 	"github.com/booksync/booksync/processor"
 	"github.com/booksync/booksync/schemas"
 )
@@ -77,7 +78,7 @@ func (t *tracer) names(ctx context.Context, r *kgo.Record) bool {
 		o, _, err := t.codec.DecodeOutcome(ctx, r.Value, r.Headers)
 		return err == nil && namedBy(o, id)
 	}
-	if headerOf(r, "dlq.business-id") == id || headerOf(r, processor.HeaderReplayID) == id {
+	if topics.Header(r, "dlq.business-id") == id || topics.Header(r, processor.HeaderReplayID) == id {
 		return true
 	}
 	e, err := t.decode(ctx, r)
@@ -110,15 +111,15 @@ func (t *tracer) take(ctx context.Context, r *kgo.Record) {
 		t.belongs(ev.Organization, ev.orderID, ev.related...)
 		t.words[ev.businessID], t.words[ev.EventID] = true, true
 	}
-	if id := headerOf(r, processor.HeaderReplayID); id != "" {
+	if id := topics.Header(r, processor.HeaderReplayID); id != "" {
 		e.Text += "; replayed as " + id
 		t.words[id] = true
 	}
 	if letter {
-		e.Kind, e.Class = KindDeadLetter, headerOf(r, "dlq.class")
-		e.Text = e.Class + ": " + headerOf(r, "dlq.message")
-		e.Source = strings.Join([]string{headerOf(r, processor.HeaderSourceTopic), headerOf(r, processor.HeaderSourcePartition), headerOf(r, processor.HeaderSourceOffset)}, "/")
-		if at, err := time.Parse(time.RFC3339Nano, headerOf(r, "dlq.failed-at")); err == nil {
+		e.Kind, e.Class = KindDeadLetter, topics.Header(r, "dlq.class")
+		e.Text = e.Class + ": " + topics.Header(r, "dlq.message")
+		e.Source = strings.Join([]string{topics.Header(r, processor.HeaderSourceTopic), topics.Header(r, processor.HeaderSourcePartition), topics.Header(r, processor.HeaderSourceOffset)}, "/")
+		if at, err := time.Parse(time.RFC3339Nano, topics.Header(r, "dlq.failed-at")); err == nil {
 			e.At = at.UTC()
 		}
 	}

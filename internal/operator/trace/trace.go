@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/booksync/booksync/internal/config"
+	"github.com/booksync/booksync/internal/operator/topics"
 	"github.com/booksync/booksync/schemas"
 )
 
@@ -250,18 +251,9 @@ func coordinates(topic string, partition int32, offset int64) string {
 	return fmt.Sprintf("%s/%d/%d", topic, partition, offset)
 }
 
-func headerOf(r *kgo.Record, key string) string {
-	for _, h := range r.Headers {
-		if h.Key == key {
-			return string(h.Value)
-		}
-	}
-	return ""
-}
-
 // traceOf is the trace id of a record's traceparent header.
 func traceOf(r *kgo.Record) string {
-	parts := strings.Split(headerOf(r, "traceparent"), "-")
+	parts := strings.Split(topics.Header(r, "traceparent"), "-")
 	if len(parts) != 4 {
 		return ""
 	}

@@ -403,19 +403,22 @@ func (c *cli) rollbackRedrive(ctx context.Context, cfg *config.Config, plan *rol
 	case err != nil:
 		return unavailable(err)
 	}
-	did := "would be put back; to act: --apply --reason WHY"
-	if o.apply {
-		did = "put back"
-	}
-	if !o.asJSON {
+	if o.asJSON {
+		err = c.printJSON(struct {
+			Plan    string `json:"plan"`
+			Records int    `json:"records"`
+			Missing int    `json:"missing"`
+			Applied bool   `json:"applied"`
+		}{plan.ID, records, missing, o.apply})
+		if err != nil {
+			return err
+		}
+	} else {
+		did := "would be put back; to act: --apply --reason WHY"
+		if o.apply {
+			did = "put back"
+		}
 		fmt.Fprintf(c.stdout, "%s %s\n", plural(records, "record"), did)
-	} else if err := c.printJSON(struct {
-		Plan    string `json:"plan"`
-		Records int    `json:"records"`
-		Missing int    `json:"missing"`
-		Applied bool   `json:"applied"`
-	}{plan.ID, records, missing, o.apply}); err != nil {
-		return err
 	}
 	if missing > 0 {
 		return failed("%s not in the source topics any more", plural(missing, "record"))
