@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"slices"
 
 	"github.com/shopspring/decimal"
 
@@ -119,28 +120,34 @@ func (a *attempt) disputed(order string) (*OrderState, *ending) {
 	if !a.rebuilt || pay == nil {
 		return full, nil
 	}
-	now := *pay
-	for _, role := range [3]Role{RoleDispute, RoleWon, RoleReversal} {
-		if role == a.ref.Role {
-			continue
-		}
-		rows, err := a.journals(disputeReference(ClaimRef{role, a.ref.ID}))
+	others := slices.DeleteFunc([]Role{RoleDispute, RoleWon, RoleReversal}, func(r Role) bool { return r == a.ref.Role })
+	now, end := a.fromJournals(*pay, others...)
+	if end != nil {
+		return nil, end
+	}
+	return full.withPayment(now), nil
+}
+
+// fromJournals is a payment with what the journals of these roles, in their order, say of it.
+func (a *attempt) fromJournals(p PaymentState, roles ...Role) (PaymentState, *ending) {
+	for _, role := range roles {
+		there, err := a.hasJournal(disputeReference(ClaimRef{role, p.PaymentID}))
 		if err != nil {
-			return nil, a.failed("looking for the payment's disputes", err)
+			return p, a.failed("looking for the payment's disputes", err)
 		}
-		if len(rows) == 0 {
+		if !there {
 			continue
 		}
 		switch role { // a journal's total holds the fee, too: of a dispute all of the payment is held
 		case RoleDispute:
-			now.Disputed = now.Amount
+			p.Disputed = p.Amount
 		case RoleWon:
-			now.Disputed = decimal.Zero
+			p.Disputed = decimal.Zero
 		case RoleReversal:
-			now.Disputed, now.Lost = decimal.Zero, now.Amount
+			p.Disputed, p.Lost = decimal.Zero, p.Amount
 		}
 	}
-	return full.withPayment(now), nil
+	return p, nil
 }
 
 // lossesOf is an order's state with what was written off of its payments, for a refund: where it was rebuilt only the journals tell.
@@ -152,13 +159,12 @@ func (a *attempt) lossesOf(st *OrderState) (*OrderState, *ending) {
 		if p.PaymentID == "" || !p.Lost.IsZero() {
 			continue
 		}
-		off, err := a.hasJournal(disputeReference(ClaimRef{RoleReversal, p.PaymentID}))
-		if err != nil {
-			return nil, a.failed("looking for what was written off", err)
+		now, end := a.fromJournals(p, RoleReversal)
+		if end != nil {
+			return nil, end
 		}
-		if off {
-			p.Disputed, p.Lost = decimal.Zero, p.Amount
-			st = st.withPayment(p)
+		if !now.Lost.IsZero() {
+			st = st.withPayment(now)
 		}
 	}
 	return st, nil

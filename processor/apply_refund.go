@@ -281,7 +281,12 @@ func (a *attempt) moneyThere(st *OrderState) (*OrderState, *ending) {
 		return nil, &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID + " returns " +
 			a.refund.Amount.String() + " " + a.refund.Currency + ", but of order " + a.orderID + " only " + have.String() + " is there to return"}}
 	}
-	return nil, &ending{park: &Park{Until: a.recheckAt(), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)}}}
+	return nil, a.untilPaid()
+}
+
+// untilPaid parks until something becomes of the order's money.
+func (a *attempt) untilPaid() *ending {
+	return &ending{park: &Park{Until: a.recheckAt(), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)}}}
 }
 
 // documented makes a refund wait while it would draw on a credit note or a payment that is only announced: its write is in
@@ -306,7 +311,7 @@ func (a *attempt) documented(plan *refundPlan) *ending {
 		return &ending{reject: &Rejection{Class: "dependency.missing", Retryable: "yes", Message: "refund " + a.ref.ID +
 			" returns money from a document of order " + a.orderID + " whose own record is not settled"}}
 	}
-	return &ending{park: &Park{Until: a.recheckAt(), Reason: parkDependency, Keys: []string{paidKey(a.Organization, a.orderID)}}}
+	return a.untilPaid()
 }
 
 // paidKey wakes the lanes of this replica that wait for money on an order.

@@ -302,11 +302,11 @@ func (a *attempt) furtherInvoice(plan *correctionPlan, st *OrderState) (*Invoice
 // corrected is the order's state with what was written of a revision that is rejected half done; nil where nothing was, and
 // where a write is in doubt: whoever comes next finishes it.
 func (a *attempt) corrected() *OrderState {
-	plan := a.prog.Correction
-	if a.older != nil && a.prog.Further == nil && a.prog.Credit == nil { // nothing of this revision, but all of the earlier one
+	plan, none := a.prog.Correction, a.prog.Further == nil && a.prog.Credit == nil
+	switch {
+	case none && a.older != nil: // nothing of this revision, but all of the earlier one
 		return a.base
-	}
-	if a.ref.Role != RoleOrder || plan == nil || a.prog.Doubt != "" || a.prog.Further == nil && a.prog.Credit == nil {
+	case none, a.ref.Role != RoleOrder, plan == nil, a.prog.Doubt != "":
 		return nil
 	}
 	st := *a.states[a.orderID]

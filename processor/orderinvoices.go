@@ -160,15 +160,17 @@ func (s *OrderState) withInvoice(inv *InvoiceState) *OrderState {
 // withVoid is a copy in which the invoice with this id is void: what payments paid of it is theirs again.
 func (s *OrderState) withVoid(id string) *OrderState {
 	c := s.changed(id, func(inv *InvoiceState) { inv.Status = invoiceVoid })
+	living := s.living()
+	at := slices.IndexFunc(living, func(inv *InvoiceState) bool { return inv.ID == id })
+	if at < 0 {
+		return c
+	}
 	c.Payments = slices.Clone(s.Payments)
-	for _, inv := range s.living() {
-		for i := range c.Payments {
-			if p := &c.Payments[i]; inv.ID == id {
-				freed := s.part(inv, p.Applied, p.Further)
-				p.Applied, p.Excess, p.Further = p.Applied.Sub(freed), p.Excess.Add(freed), maps.Clone(p.Further)
-				delete(p.Further, id)
-			}
-		}
+	for i := range c.Payments {
+		p := &c.Payments[i]
+		freed := s.part(living[at], p.Applied, p.Further)
+		p.Applied, p.Excess, p.Further = p.Applied.Sub(freed), p.Excess.Add(freed), maps.Clone(p.Further)
+		delete(p.Further, id)
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -31,25 +32,9 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 		return nil, reject(classUnsupported, "invoice %s has prices that include tax, and in Zoho's %s edition credit notes can't: credit it by hand",
 			inv.Number, org.Edition)
 	}
-	req := &zohobooks.CreditNoteRequest{
-		CustomerID:     st.ContactID,
-		Date:           co.day,
-		Reference:      co.reference,
-		IsInclusiveTax: st.InclusiveTax,
-		LocationID:     inv.LocationID,
-		Notes:          cleanLines(withTrueDate(co.notes, co.trueDate), maxNotes),
-		CustomFields:   customFields(org.Fields.CreditNote, co.key, co.origin),
-	}
-	if id := org.Locations[co.location]; id != "" {
-		req.LocationID = id
-	}
-	inv.repeatEditionFields(req, org)
-	if st.Currency != org.BaseCurrency {
-		// The credit takes value back at the rate it was given (accounting rule 8).
-		if !st.ExchangeRate.Valid || st.ExchangeRate.Decimal.Sign() <= 0 {
-			return nil, reject(classCurrency, "the exchange rate of invoice %s is not known: a credit note needs the invoice's rate", inv.Number)
-		}
-		req.ExchangeRate = zohobooks.NewAmount(st.ExchangeRate.Decimal)
+	foreign := st.Currency != org.BaseCurrency
+	if foreign && (!st.ExchangeRate.Valid || st.ExchangeRate.Decimal.Sign() <= 0) {
+		return nil, reject(classCurrency, "the exchange rate of invoice %s is not known: a credit note needs the invoice's rate", inv.Number)
 	}
 	if r := org.checkRoundOff(co.wanted, st.Currency); r != nil {
 		return nil, r
@@ -61,14 +46,26 @@ func composeCredit(co creditOrder, org *Organization, st *OrderState) (*creditPl
 	if r := sh.allot(); r != nil {
 		return nil, r
 	}
-	if of := sh.only(); of != nil && of != inv { // a further invoice's value goes back as it was given
-		if org.Locations[co.location] == "" {
-			req.LocationID = of.LocationID
+	// The credit takes value back as it was given, at the rate it was given at (accounting rule 8).
+	rate := st.ExchangeRate.Decimal
+	if only := sh.only(); only != nil && only != inv {
+		inv = only
+		if inv.ExchangeRate.IsPositive() {
+			rate = inv.ExchangeRate
 		}
-		of.repeatEditionFields(req, org)
-		if st.Currency != org.BaseCurrency && of.ExchangeRate.IsPositive() {
-			req.ExchangeRate = zohobooks.NewAmount(of.ExchangeRate)
-		}
+	}
+	req := &zohobooks.CreditNoteRequest{
+		CustomerID:     st.ContactID,
+		Date:           co.day,
+		Reference:      co.reference,
+		IsInclusiveTax: st.InclusiveTax,
+		LocationID:     cmp.Or(org.Locations[co.location], inv.LocationID),
+		Notes:          cleanLines(withTrueDate(co.notes, co.trueDate), maxNotes),
+		CustomFields:   customFields(org.Fields.CreditNote, co.key, co.origin),
+	}
+	inv.repeatEditionFields(req, org)
+	if foreign {
+		req.ExchangeRate = zohobooks.NewAmount(rate)
 	}
 	plan := &creditPlan{Key: co.key, Request: req, Total: co.wanted, TrueDate: co.trueDate}
 	return plan, sh.write(plan)

@@ -53,12 +53,9 @@ type correction struct {
 	down    []schemas.RefundLine // what went off
 }
 
-// planCorrection plans what a revision of an issued order changes. target is its invoice as if it were new, written what the
+// planCorrection plans what a revision of an issued order changes, which is correctable. target is its invoice as if it were new, written what the
 // books have of the revision already and the state has not, origin the text of the origin field.
 func planCorrection(s *sheet, target *invoicePlan, st *OrderState, written ofRevision, origin string) (*correctionPlan, *Rejection) {
-	if r := target.correctable(s.order, st); r != nil {
-		return nil, r
-	}
 	c := &correction{sheet: s, target: target, st: st, before: st.ordered(), written: written, origin: origin}
 	c.compare()
 	plan := &correctionPlan{

@@ -42,8 +42,7 @@ func (a *attempt) fillRate() *ending {
 	if rate == nil || rate.Valid {
 		return nil
 	}
-	day, _ := org.posting(at)
-	found, end := a.rateOn(org, a.currency(), day)
+	found, end := a.rateOn(org, a.currency(), at)
 	if end == nil {
 		*rate = decimal.NewNullDecimal(found)
 		a.ratedByZoho = true
@@ -56,9 +55,7 @@ func (a *attempt) rateOfChange(target *invoicePlan) *ending {
 	if !a.ratedByZoho {
 		return nil
 	}
-	org := a.tenant.org()
-	day, _ := org.posting(a.order.OccurredAt)
-	found, end := a.rateOn(org, a.order.Currency, day)
+	found, end := a.rateOn(a.tenant.org(), a.order.Currency, a.order.OccurredAt)
 	if end == nil {
 		a.order.ExchangeRate = decimal.NewNullDecimal(found)
 		target.Request.ExchangeRate = zohobooks.NewAmount(found)
@@ -66,8 +63,9 @@ func (a *attempt) rateOfChange(target *invoicePlan) *ending {
 	return end
 }
 
-// rateOn is Zoho's rate of a currency on a day.
-func (a *attempt) rateOn(org *Organization, currency, day string) (decimal.Decimal, *ending) {
+// rateOn is Zoho's rate of a currency on the organisation's day of an instant.
+func (a *attempt) rateOn(org *Organization, currency string, at time.Time) (decimal.Decimal, *ending) {
+	day, _ := org.posting(at)
 	key := currency + ":" + day
 	cached, err := a.p.claims.CacheGet(a.ctx, a.Organization, cacheRates, key)
 	if err != nil {
