@@ -211,21 +211,23 @@ func (l *life) poll(ctx context.Context, now time.Time) error {
 	return err
 }
 
+// partition is the assigned one; nil when it's not assigned.
+func (l *life) partition(tp topicPartition) *partition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.parts[tp]
+}
+
 // truncated stops a partition whose log was cut below what was read: offsets up to the highest seen are given out anew, to other records.
 func (l *life) truncated(tp topicPartition, cause error) {
-	l.mu.Lock()
-	p := l.parts[tp]
-	l.mu.Unlock()
-	if p != nil {
+	if p := l.partition(tp); p != nil {
 		l.stopPartition(p, fmt.Sprintf("the log was cut, offsets are given out anew: %v", cause))
 	}
 }
 
 // outOfRange stops a partition whose position is not in the log any more. Without a commit there is nothing to lose: the engine starts anew at the log's start.
 func (l *life) outOfRange(tp topicPartition, cause error, restart *error) {
-	l.mu.Lock()
-	p := l.parts[tp]
-	l.mu.Unlock()
+	p := l.partition(tp)
 	if p == nil {
 		return
 	}

@@ -32,13 +32,10 @@ func (p *pump) learn(a Answer) {
 		if p.learnt.limit > 0 && p.learnt.reset >= 0 && a.DayReset >= 0 {
 			later = now.Add(a.DayReset).Sub(p.learnt.resetAt.Add(p.learnt.reset))
 		}
-		switch {
-		case later < -otherDay: // of the day before, overtaken
-		case later > otherDay, p.learnt.limit != a.DayLimit:
-			p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining
-			p.learnt.reset, p.learnt.resetAt = a.DayReset, now
-		default:
-			p.learnt.remaining = min(p.learnt.remaining, a.DayRemaining)
+		if later >= -otherDay { // else it's of the day before, overtaken
+			if later > otherDay || p.learnt.limit != a.DayLimit || a.DayRemaining < p.learnt.remaining {
+				p.learnt.limit, p.learnt.remaining = a.DayLimit, a.DayRemaining
+			}
 			p.learnt.reset, p.learnt.resetAt = a.DayReset, now
 		}
 	}

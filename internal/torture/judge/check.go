@@ -251,10 +251,11 @@ func (c *checker) order() {
 			continue
 		}
 		// Who finds what another record wrote may say so before that one comes to say it.
-		if o := outs[0]; o.Status != schemas.StatusPosted && (o.Status != schemas.StatusDuplicate || o.Reason != "same") {
+		o := outs[0]
+		if o.Status != schemas.StatusPosted && (o.Status != schemas.StatusDuplicate || o.Reason != "same") {
 			continue
 		}
-		if at := outs[0].SettledAt; first[e.Effect()].IsZero() || at.Before(first[e.Effect()]) {
+		if at := o.SettledAt; first[e.Effect()].IsZero() || at.Before(first[e.Effect()]) {
 			first[e.Effect()] = at
 		}
 	}
