@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/connectors/zohobooks"
@@ -109,8 +108,7 @@ func TestWhenACustomerWasLastSeenIsKeptAsLongAsItsContact(t *testing.T) {
 	w := newWorld(t, simulator.Switches{})
 	w.start()
 	w.posted(w.one(w.customerOf("1 Old Street")[0]))
-	c := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
-	defer c.Close()
+	c := w.redisClient()
 	keys, err := c.Keys(t.Context(), "*:stamped:*").Result()
 	if err != nil || len(keys) != 1 {
 		t.Fatalf("cached contacts: %v, %v", keys, err)

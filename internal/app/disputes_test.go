@@ -97,7 +97,7 @@ func TestDisputesMoveTheMoneyAndLeaveThePayment(t *testing.T) {
 
 func TestADisputeWaitsForItsPayment(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, disputes("write_off"), mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	w := newWorld(t, simulator.Switches{}, disputes("write_off"), waits(time.Hour))
 	w.keyless = true // in one lane it would wait for what is behind it
 	r := w.start()
 	p := w.payment("P1", "O1", "433")

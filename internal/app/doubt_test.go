@@ -52,7 +52,7 @@ func TestARefundWaitsForACancellationInDoubt(t *testing.T) {
 func TestARefundWaitsForAPaymentInDoubt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Switches{}, configured(slow), configured(func(c *config.Config) { c.Claims.Recheck = 50 * time.Millisecond }),
-		mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+		waits(time.Hour))
 	replica := w.start()
 	w.posted(w.one(w.order("O1")))
 	r := w.one(w.refund("R1", "O1", "", "441"))

@@ -187,7 +187,7 @@ func TestARevokedTokenIsReplaced(t *testing.T) {
 
 func TestRefusedCredentialsPauseTheOrganisation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = 100 * time.Millisecond }))
+	w := newWorld(t, simulator.Switches{}, waits(100*time.Millisecond))
 	r := w.start()
 	w.posted(w.one(w.order("O1")))
 	w.inject(simulator.Fault{Kind: simulator.FaultRevokeScope, Scope: "customerpayments.CREATE"})

@@ -46,7 +46,7 @@ func TestWhoComesEarlyIsWoken(t *testing.T) {
 	// The re-check is far away, too far for a busy machine to be as slow, and the deadline farther: only a wake-up is this fast.
 	const recheck = 24 * time.Second
 	w := newWorld(t, simulator.Switches{}, configured(func(cfg *config.Config) { cfg.Claims.Recheck = recheck }),
-		mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+		waits(time.Hour))
 	r := w.start()
 	var slow []time.Duration
 	for _, n := range []string{"1", "2", "3"} {
@@ -66,7 +66,7 @@ func TestWhoComesEarlyIsWoken(t *testing.T) {
 
 func TestARefundWithoutItsPaymentsNameWaitsForMoney(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour))
 	r := w.start()
 	w.posted(w.one(w.order("O1")))
 	refund := w.one(w.refund("R1", "O1", "", "433"))
@@ -77,7 +77,7 @@ func TestARefundWithoutItsPaymentsNameWaitsForMoney(t *testing.T) {
 
 func TestAPaymentOfSeveralOrdersWaitsForAllOfThem(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour))
 	r := w.start()
 	one, two := w.order("O1"), w.order("O2")
 	two.Customer = one.Customer
@@ -106,7 +106,7 @@ func TestAPaymentOfTwoCustomersOrdersIsRejected(t *testing.T) {
 
 func TestTwoReplicasShareTheWork(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour))
 	var events []any
 	for i := range 12 {
 		id := strconv.Itoa(i)

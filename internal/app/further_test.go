@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/internal/config"
@@ -31,7 +30,7 @@ func TestADraftIsNotUpdatedToAnOrderThatTakesBack(t *testing.T) {
 // TestWhatBecomesOfAConvertedPaymentIsConverted: the payment was converted to the base currency, which is its invoice's.
 func TestWhatBecomesOfAConvertedPaymentIsConverted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, waitsAWhile(time.Second), euros("event"), disputes("write_off"))
+	w := newWorld(t, simulator.Switches{}, waits(time.Second), euros("event"), disputes("write_off"))
 	w.start()
 	w.posted(w.one(w.order("O1")))
 	pay := w.payment("P1", "O1", "360.83")
@@ -60,8 +59,7 @@ func TestADisputeOfAPaymentInACurrencyWorthLess(t *testing.T) {
 func TestFurtherDocumentsHaveTheRateOfTheirOwnDay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Switches{}, euros("zoho"), rated("1.25"), disputes("write_off"))
-	c := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
-	defer c.Close()
+	c := w.redisClient()
 	w.start()
 	o := w.two("O1")
 	o.Currency = "EUR"

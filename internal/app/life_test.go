@@ -13,7 +13,7 @@ import (
 
 func TestStoppedWithCallsInFlightAndStartedAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour))
 	w.inject(simulator.Fault{Kind: simulator.FaultLatency, Method: "POST", Delay: 60 * time.Millisecond})
 	var records []*kgo.Record
 	for i := range 20 {
@@ -49,7 +49,7 @@ func TestRefundsInDoubtAreCountedByOthers(t *testing.T) {
 	// The first refund's write is in doubt and has not landed yet when the second one is planned: together they'd return more
 	// than was paid.
 	w := newWorld(t, simulator.Switches{}, configured(func(c *config.Config) { c.Zoho.SettleDelay = time.Second }),
-		mapped(func(o *config.Organization) { o.DependencyDeadline = 100 * time.Millisecond }))
+		waits(100*time.Millisecond))
 	w.keyless = true
 	w.start()
 	w.posted(w.one(w.order("O1")))

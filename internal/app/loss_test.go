@@ -24,8 +24,7 @@ type lagging struct {
 // replicate notes what Redis holds but for the budget.
 func (w *world) replicate() *lagging {
 	w.Helper()
-	c := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
-	defer c.Close()
+	c := w.redisClient()
 	ctx := context.Background()
 	l := &lagging{map[string]string{}, map[string]map[string]string{}, map[string][]redis.Z{}}
 	for _, key := range c.Keys(ctx, "*").Val() {
@@ -47,8 +46,7 @@ func (w *world) replicate() *lagging {
 // failover makes Redis hold what the replica held. The epoch is over, as it is once somebody misses a change of his own.
 func (w *world) failover(l *lagging) {
 	w.Helper()
-	c := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
-	defer c.Close()
+	c := w.redisClient()
 	ctx := context.Background()
 	_, err := c.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		p.FlushAll(ctx)
@@ -94,11 +92,6 @@ func unpublished(topic string) (change func(*Options), settled <-chan struct{}) 
 	}, done
 }
 
-// waitsAWhile is an organisation that waits for what is missing, but not for long.
-func waitsAWhile(d time.Duration) option {
-	return mapped(func(o *config.Organization) { o.DependencyDeadline = d })
-}
-
 // TestAnOrderWrittenAgainKnowsOfMoneyThatRedisForgot: the replica dies when the order is settled in Redis but not published, and the payment
 // behind it is both; Redis forgets. The order's record, worked on again, meets its own invoice.
 func TestAnOrderWrittenAgainKnowsOfMoneyThatRedisForgot(t *testing.T) {
@@ -120,7 +113,7 @@ func TestAnOrderWrittenAgainKnowsOfMoneyThatRedisForgot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, simulator.Switches{}, waitsAWhile(time.Second), disputes("write_off"))
+			w := newWorld(t, simulator.Switches{}, waits(time.Second), disputes("write_off"))
 			change, settled := unpublished(w.cfg.Topics.Orders[0])
 			r := w.start(change)
 			order := w.one(w.order("O1"))
@@ -179,7 +172,7 @@ func TestAnOrdersStateThatOutlivedALossIsCompleted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, simulator.Switches{}, waitsAWhile(time.Second), disputes("write_off"))
+			w := newWorld(t, simulator.Switches{}, waits(time.Second), disputes("write_off"))
 			r := w.start()
 			w.posted(w.send(w.order("O1"), payment(w))...)
 			if tt.before != nil {
@@ -221,7 +214,7 @@ func TestStepsBehindAMarkThatSurvivedAreMadeOnce(t *testing.T) {
 	for name, again := range map[string]bool{"its record is delivered again": false, "it is sent again": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, simulator.Switches{}, waitsAWhile(time.Second), mapped(func(o *config.Organization) { o.Journals = true }))
+			w := newWorld(t, simulator.Switches{}, waits(time.Second), mapped(func(o *config.Organization) { o.Journals = true }))
 			change, settled := unpublished(w.cfg.Topics.Refunds[0])
 			if again {
 				change = func(*Options) {}
@@ -307,7 +300,7 @@ func TestACancellationThatRedisForgotIsInItsCreditNote(t *testing.T) {
 // TestAPaymentWhoseRejectionWasLostIsNotWaitedForInVain: it was announced on the order, and nobody will settle it any more.
 func TestAPaymentWhoseRejectionWasLostIsNotWaitedForInVain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, waitsAWhile(1500*time.Millisecond))
+	w := newWorld(t, simulator.Switches{}, waits(1500*time.Millisecond))
 	w.keyless = true
 	r := w.start()
 	w.posted(w.one(w.order("O1")))

@@ -15,7 +15,7 @@ import (
 
 func TestRedisEmptiedInTheMiddleOfWork(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }),
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour),
 		configured(func(c *config.Config) { c.Claims.Recheck = 200 * time.Millisecond }))
 	w.start()
 	var records []*kgo.Record
@@ -49,7 +49,7 @@ func TestRedisEmptiedBetweenTheStepsOfARefund(t *testing.T) {
 
 func TestRedisAwayForAWhile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }),
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour),
 		configured(func(c *config.Config) { c.Claims.Recheck = 200 * time.Millisecond }))
 	r := w.start()
 	w.posted(w.one(w.order("O0")))
@@ -66,7 +66,7 @@ func TestRedisAwayForAWhile(t *testing.T) {
 
 // forgotten makes a world in which everything so far is settled and Redis has forgotten it.
 func forgotten(t *testing.T, events func(w *world) []any, opts ...option) *world {
-	w := newWorld(t, simulator.Switches{}, append([]option{mapped(func(o *config.Organization) { o.DependencyDeadline = time.Second })}, opts...)...)
+	w := newWorld(t, simulator.Switches{}, append([]option{waits(time.Second)}, opts...)...)
 	r := w.start()
 	for _, e := range events(w) {
 		w.posted(w.one(e))
@@ -151,7 +151,7 @@ func TestWhatWasSettledBeforeRedisForgot(t *testing.T) {
 	})
 	t.Run("an adopted order's own record in doubt is posted", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Second }))
+		w := newWorld(t, simulator.Switches{}, waits(time.Second))
 		r := w.start()
 		w.posted(w.one(w.order("O0"))) // a commit exists
 		w.inject(simulator.Fault{Kind: simulator.FaultErrorBefore, Method: "POST", Path: "/invoices/*/status/sent"})
@@ -170,7 +170,7 @@ func TestWaitingIsNotCountedDuringABacklog(t *testing.T) {
 	t.Parallel()
 	// The orders' topic stands still for longer than the deadline; the payment's clock does not run meanwhile.
 	const short = time.Second
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = short }),
+	w := newWorld(t, simulator.Switches{}, waits(short),
 		configured(func(c *config.Config) {
 			c.Claims.Recheck, c.Zoho.Timeout, c.Claims.Lease = 50*time.Millisecond, 10*short, 20*short
 		}))
@@ -186,7 +186,7 @@ func TestWaitingIsNotCountedDuringABacklog(t *testing.T) {
 func TestAnOrderThatNeverComesEndsTheWait(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Switches{}, configured(func(c *config.Config) { c.Claims.Recheck = 50 * time.Millisecond }),
-		mapped(func(o *config.Organization) { o.DependencyDeadline = 150 * time.Millisecond }))
+		waits(150*time.Millisecond))
 	w.start()
 	records := w.send(w.payment("P1", "O1", "433"), w.refund("R1", "O1", "P1", "1"))
 	w.rejected(records[0], "dependency.missing")

@@ -158,7 +158,7 @@ func TestNoWriteLeavesASecondAfterThePause(t *testing.T) {
 
 func TestAPauseConcernsItsScopeOnly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+	w := newWorld(t, simulator.Switches{}, waits(time.Hour))
 	w.pause(control.Scope{Workflow: "payment"})
 	r := w.start()
 	order, pay := w.one(w.order("O1")), w.one(w.payment("P1", "O1", "433"))

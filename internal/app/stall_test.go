@@ -308,7 +308,7 @@ func TestWhatWaitsForAReasonIsWell(t *testing.T) {
 	})
 	t.Run("parked", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, simulator.Switches{}, mapped(func(o *config.Organization) { o.DependencyDeadline = time.Hour }))
+		w := newWorld(t, simulator.Switches{}, waits(time.Hour))
 		r := w.watched(slow)
 		payment := w.one(w.payment("P1", "O1", "433"))
 		r.parked("dependency", 1)

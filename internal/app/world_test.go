@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/shopspring/decimal"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
@@ -112,6 +113,13 @@ func (w *world) createTopics() {
 	testkit.CreateTopics(w, w.addrs, 2, w.letters, letters)
 }
 
+// redisClient is a client of Redis beside booksync's own.
+func (w *world) redisClient() *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: w.redis.Addr})
+	w.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
 // until waits for a condition that booksync brings about.
 func until(w *world, what string, cond func() bool) {
 	w.Helper()
@@ -125,6 +133,11 @@ func configured(change func(*config.Config)) option {
 			change(w.cfg)
 		}
 	}
+}
+
+// waits is how long an organisation waits for what an event needs.
+func waits(d time.Duration) option {
+	return mapped(func(o *config.Organization) { o.DependencyDeadline = d })
 }
 
 // mapped changes the organisation's mapping.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,8 +93,7 @@ func TestARedriveCutOffAtAnyRequestPutsTheRecordsBackOnce(t *testing.T) {
 	d.produce("orders", orderJSON)
 	d.outcomes(1)
 	stop()
-	file := filepath.Join(t.TempDir(), "plan.json")
-	d.must("rollback", "plan", "--all", "--out", file)
+	file := d.plan()
 	d.must("rollback", "apply", file, "--apply", "--reason", "wrong")
 	cuts, last := d.cutAnywhere(t, "rollback", "redrive", file, "--apply", "--reason", "mended")
 	// The run before may have done it without hearing so.
@@ -175,8 +173,7 @@ func TestARollbackThatIsKilledGoesOnAndDoesNothingTwice(t *testing.T) {
 		}
 	}
 	stop()
-	file := filepath.Join(t.TempDir(), "plan.json")
-	d.must("rollback", "plan", "--all", "--out", file)
+	file := d.plan()
 	if err := d.sim.Inject(simulator.Fault{Kind: simulator.FaultLatency, Delay: 5 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}

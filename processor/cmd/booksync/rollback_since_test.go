@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/booksync/booksync/internal/operator/rollback"
 	"github.com/booksync/booksync/internal/simulator"
 	"github.com/booksync/booksync/internal/testkit"
 )
@@ -20,32 +16,20 @@ import (
 var revised = strings.NewReplacer(`"CREATED"`, `"UPDATED"`, `"revision":1`, `"revision":2`, `"e1"`, `"e1b"`, `"quantity":"2"`, `"quantity":"4"`,
 	`"amount":"1.78"`, `"amount":"3.55"`, `"net":"20.00","tax":"1.78","gross":"21.78"`, `"net":"40.00","tax":"3.55","gross":"43.55"`).Replace(orderJSON)
 
-// plan makes a rollback plan of everything.
-func (d *desk) plan() (file string) {
+// planOfOne is the plan of one posted order; the service is stopped.
+func (d *desk) planOfOne() (file string) {
 	d.t.Helper()
-	file = filepath.Join(d.t.TempDir(), "plan.json")
-	d.must("rollback", "plan", "--all", "--out", file)
-	return file
+	stop := d.start(d.t)
+	d.produce("orders", orderJSON)
+	d.outcomes(1)
+	stop()
+	return d.plan()
 }
 
 // act runs a rollback command that acts.
 func (d *desk) act(command, file string) result {
 	d.t.Helper()
 	return d.run(d.t, "", "rollback", command, file, "--apply", "--reason", "a test")
-}
-
-// goOn ends the pause of a plan.
-func (d *desk) goOn(file string) {
-	d.t.Helper()
-	var plan rollback.Plan
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &plan)
-	}
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.must("resume", "--organization", "demo", "--owner", "rollback:"+plan.ID)
 }
 
 func TestARollbackOfWhatWasChangedSinceItsPlanIsRefused(t *testing.T) {
@@ -120,11 +104,7 @@ func TestWhatASecondApplyTakesBackIsRedriven(t *testing.T) {
 func TestARedriveThatMissesRecordsFailsAsJSONToo(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.start(t)
-	d.produce("orders", orderJSON)
-	d.outcomes(1)
-	stop()
-	file := d.plan()
+	file := d.planOfOne()
 	if r := d.act("apply", file); r.code != 0 {
 		t.Fatalf("exit %d\n%s\n%s", r.code, r.stdout, r.stderr)
 	}
@@ -147,11 +127,7 @@ func TestARedriveThatMissesRecordsFailsAsJSONToo(t *testing.T) {
 func TestADryRedriveLeavesARunningApplyAlone(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	stop := d.start(t)
-	d.produce("orders", orderJSON)
-	d.outcomes(1)
-	stop()
-	file := d.plan()
+	file := d.planOfOne()
 	d.inject(simulator.Fault{Kind: simulator.FaultLatency, Delay: 300 * time.Millisecond})
 	calls := func() int { return d.sim.Calls("10234695").Total }
 	before := calls()

@@ -61,6 +61,28 @@ func (d *desk) produce(kind string, events ...string) {
 	}
 }
 
+// plan makes a rollback plan of everything.
+func (d *desk) plan() (file string) {
+	d.t.Helper()
+	file = filepath.Join(d.t.TempDir(), "plan.json")
+	d.must("rollback", "plan", "--all", "--out", file)
+	return file
+}
+
+// goOn ends the pause of a plan.
+func (d *desk) goOn(file string) {
+	d.t.Helper()
+	var plan rollback.Plan
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &plan)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.must("resume", "--organization", "demo", "--owner", "rollback:"+plan.ID)
+}
+
 // outcomes waits for n outcomes and answers all that are there, as "STATUS workflow id", in order.
 func (d *desk) outcomes(n int) []string {
 	d.t.Helper()
@@ -141,19 +163,11 @@ func TestRollbackTakesBackWhatWasPostedAndLetsItBePostedAnew(t *testing.T) {
 		t.Errorf("applied again:\n%s", again)
 	}
 
-	var plan rollback.Plan
-	text, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(text, &plan)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	d.produce("orders", orderJSON) // its producer sends it once more: nothing posts by itself
 	if dry := d.must("rollback", "redrive", file); !strings.Contains(dry, "3 records would be put back") {
 		t.Errorf("redrive:\n%s", dry)
 	}
-	d.must("resume", "--organization", "demo", "--owner", "rollback:"+plan.ID)
+	d.goOn(file)
 	if got := d.outcomes(7); got[6] != "DUPLICATE order O1 reversed" {
 		t.Errorf("sent again by its producer: %v", got[6:])
 	}
@@ -321,8 +335,7 @@ func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 	d.produce("refunds", refundJSON)
 	d.outcomes(3)
 	stop()
-	file := filepath.Join(t.TempDir(), "plan.json")
-	d.must("rollback", "plan", "--all", "--out", file)
+	file := d.plan()
 
 	d.inject(
 		simulator.Fault{Kind: simulator.FaultLatency, Delay: 20 * time.Millisecond},
@@ -347,8 +360,7 @@ func TestRollbackPublishesOnceWhenTheTransactionFailed(t *testing.T) {
 	d.produce("orders", orderJSON)
 	d.outcomes(1)
 	stop()
-	file := filepath.Join(t.TempDir(), "plan.json")
-	d.must("rollback", "plan", "--all", "--out", file)
+	file := d.plan()
 	d.kafka.Fake.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 		resp.ErrorCode = kerr.InvalidProducerEpoch.Code // not done: the transaction stays open
