@@ -128,7 +128,16 @@ if #waiting > 0 then return answer('busy', busyUntil, waiting, pending) end
 
 local till = whole(now + lease)
 local life = lease + tonumber(ARGV[12])
-local set = {'token', token, 'until', till, 'acoordinates', coordinates, 'afingerprint', ARGV[6], 'arevision', revision}
+local marked, held = 0, life
+local set
+if ARGV[18] ~= '' and not mine and not (c[1] or c[8] or c[10]) then
+  set = {'token', token, 'until', till, 'acoordinates', coordinates, 'afingerprint', ARGV[6], 'arevision', revision,
+    'state', 'sending', 'step', ARGV[18], 'since', whole(now), 'scoordinates', coordinates, 'sfingerprint', ARGV[6], 'srevision', revision,
+    'steps', ARGV[19], 'mark', ARGV[20]}
+  held, marked = ARGV[11], 1
+else
+  set = {'token', token, 'until', till, 'acoordinates', coordinates, 'afingerprint', ARGV[6], 'arevision', revision}
+end
 local function put(field, value)
   set[#set + 1] = field
   set[#set + 1] = value
@@ -142,23 +151,11 @@ local function write(key, ms, before, ...)
     keep(key, ms)
   end
 end
-local held = life
 if announced > 0 then
   put('announced', ARGV[17])
   held = ARGV[11]
 end
-local marked = 0
-if ARGV[18] ~= '' and not mine and not (c[1] or c[8] or c[10]) then
-  put('state', 'sending')
-  put('step', ARGV[18])
-  put('since', whole(now))
-  put('scoordinates', coordinates)
-  put('sfingerprint', ARGV[6])
-  put('srevision', revision)
-  put('steps', ARGV[19])
-  put('mark', ARGV[20])
-  held, marked = ARGV[11], 1
-elseif not mine and c[22] then
+if marked == 0 and not mine and c[22] then
   put('mark', '') -- the marks of another holder are no measure for this one's
 end
 for i = 1, orders do

@@ -6,14 +6,20 @@ local function clock()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
--- whole writes a number without an exponent.
-local function whole(n) return string.format('%.0f', n) end
+-- whole writes a whole number without an exponent.
+local function whole(n) return string.format('%d', n) end
+
+-- split takes a field and a number apart, 'n:CALLER:EPOCH 17'.
+local function split(seen)
+  local at = string.find(seen, ' ', 1, true)
+  return string.sub(seen, 1, at - 1), string.sub(seen, at + 1)
+end
 
 -- intact answers the field that counts a caller's changes in the epoch, or nil when Redis holds another epoch or none. Each caller's changes are counted by
 -- themselves, in a field of its own that names the epoch, too; seen is that field and the highest number the caller was answered, 'n:CALLER:EPOCH 17'. A
 -- lower one means that Redis lost its last writes (a failover, a restart from an old file), whatever others have written since: the epoch is over.
 local function intact(key, id, seen)
-  local field, number = string.match(seen, '^(%S+) (%d+)$')
+  local field, number = split(seen)
   local e = redis.call('HMGET', key, 'id', field)
   if not e[1] or e[1] ~= id then return nil end
   if tonumber(e[2] or '0') < tonumber(number) then
@@ -26,7 +32,7 @@ end
 -- guard counts a change of the caller in the epoch and answers its number, or nil where the epoch is not intact. A count that goes on where the caller
 -- left off says by itself that it is; only the first one, and one that does not, asks more.
 local function guard(key, id, seen)
-  local field, number = string.match(seen, '^(%S+) (%d+)$')
+  local field, number = split(seen)
   if number ~= '0' then
     local n = redis.call('HINCRBY', key, field, 1)
     if n > tonumber(number) then return n end

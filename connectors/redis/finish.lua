@@ -23,32 +23,37 @@ end
 
 local settled = fresh(c[2])
 if settled == 'sending' then settled = fresh(c[3]) end
-local set = {'settled', token}
+local drop = {'token', 'until', 'mark', 'was', 'acoordinates', 'afingerprint', 'arevision', 'scoordinates', 'sfingerprint', 'srevision', 'announced'}
+local dropped = #drop
+local function without(field)
+  dropped = dropped + 1
+  drop[dropped] = field
+end
+if c[10] == token then
+  without('ltoken')
+  without('luntil')
+end
+local later, state = false, 'done'
+if ARGV[4] == 'done' then
+  for _, field in ipairs({'step', 'since', 'rcoordinates', 'rfingerprint', 'rrevision', 'routcome'}) do without(field) end
+elseif settled == 'done' then
+  -- A later revision was refused: the order keeps the document it has, and those who need it need not wait.
+  later = true
+else
+  state = 'rejected'
+end
+local revision = fresh(c[7])
+if ARGV[4] == 'done' and settled == 'done' and fresh(c[8]) > revision then revision = c[8] end
+local set
+if later then
+  set = {'settled', token, 'state', state, 'rcoordinates', fresh(c[5]), 'rfingerprint', fresh(c[6]), 'rrevision', revision, 'routcome', ARGV[5]}
+else
+  set = {'settled', token, 'state', state, 'coordinates', fresh(c[5]), 'fingerprint', fresh(c[6]), 'revision', revision, 'outcome', ARGV[5]}
+end
 local function put(field, value)
   set[#set + 1] = field
   set[#set + 1] = value
 end
-local drop = {'token', 'until', 'mark', 'was', 'acoordinates', 'afingerprint', 'arevision', 'scoordinates', 'sfingerprint', 'srevision', 'announced'}
-local function without(...)
-  for _, field in ipairs({...}) do drop[#drop + 1] = field end
-end
-if c[10] == token then without('ltoken', 'luntil') end
-local prefix, state = '', 'done'
-if ARGV[4] == 'done' then
-  without('step', 'since', 'rcoordinates', 'rfingerprint', 'rrevision', 'routcome')
-elseif settled == 'done' then
-  -- A later revision was refused: the order keeps the document it has, and those who need it need not wait.
-  prefix = 'r'
-else
-  state = 'rejected'
-end
-put('state', state)
-local revision = fresh(c[7])
-if ARGV[4] == 'done' and settled == 'done' and fresh(c[8]) > revision then revision = c[8] end
-put(prefix .. 'coordinates', fresh(c[5]))
-put(prefix .. 'fingerprint', fresh(c[6]))
-put(prefix .. 'revision', revision)
-put(prefix .. 'outcome', ARGV[5])
 if ARGV[6] == '1' then put('steps', ARGV[7]) end
 if ARGV[8] == '1' then put('data', ARGV[9]) end
 -- The claim's own order, when it is done, is changed with it.
@@ -57,7 +62,7 @@ for i = 1, orders do
   local at = 15 + 5 * (i - 1)
   if own and KEYS[1 + 3 * i] == claim then
     if ARGV[at + 1] == '1' then put('data', ARGV[at + 2]) end
-    if ARGV[at + 3] ~= '' and ARGV[at + 3] > (prefix == '' and revision or fresh(c[8])) then put('revision', ARGV[at + 3]) end
+    if ARGV[at + 3] ~= '' and ARGV[at + 3] > (later and fresh(c[8]) or revision) then put('revision', ARGV[at + 3]) end
   end
 end
 redis.call('HSET', claim, unpack(set))
