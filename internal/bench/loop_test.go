@@ -23,27 +23,32 @@ import (
 // inFlight is how many records the minimal loop works on at a time.
 const inFlight = 64
 
+// lingerAhead is how long records that nobody waits for wait for others to go with.
+const lingerAhead = 5 * time.Millisecond
+
 // singleObjectHeader is how many bytes stand before the Avro record: two of magic, eight of fingerprint.
 const singleObjectHeader = 10
 
 // minimalLoop is the least that an at-least-once processor does with a record: goavro decodes it, SET NX claims it, one
-// POST delivers it, one record tells of it; positions are committed behind what is done. It returns the time from the
-// first POST to the last acknowledged record of n.
-func (w *world) minimalLoop(t testing.TB, books *fastBooks, n int) time.Duration {
+// POST delivers it, one record tells of it; positions are committed behind what is done. A record is in flight until what
+// tells of it is acknowledged or, ahead, until that is handed to the client, however many are not acknowledged yet. It
+// returns the time from the first POST to the last acknowledged record of n.
+func (w *world) minimalLoop(t testing.TB, books *fastBooks, n int, ahead bool) time.Duration {
 	t.Helper()
 	codec, err := goavro.NewCodec(schemas.Schema(schemas.KindOrder))
 	if err != nil {
 		t.Fatalf("building goavro's codec: %v", err)
 	}
+	name := testkit.Name(t, "loop")
 	l := &loop{
-		t: t, w: w, codec: codec, left: n, done: make(chan struct{}), open: map[int32]*openOffsets{},
+		t: t, w: w, name: name, ahead: ahead, codec: codec, left: n, done: make(chan struct{}), open: map[int32]*openOffsets{},
 		rdb: redis.NewClient(&redis.Options{
 			Addr: w.Redis, PoolSize: inFlight, DisableIdentity: true,
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		}),
 		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: inFlight}},
-		cl: testkit.Client(t, w.Brokers, kgo.ConsumerGroup(testkit.Name(t, "loop")), kgo.ConsumeTopics(w.cfg.Topics.Orders...),
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.ProducerLinger(5*time.Millisecond)),
+		cl: testkit.Client(t, w.Brokers, kgo.ConsumerGroup(name), kgo.ConsumeTopics(w.cfg.Topics.Orders...),
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(), kgo.ProducerLinger(lingerAhead)),
 	}
 	defer l.http.CloseIdleConnections()
 	defer l.rdb.Close()
@@ -54,6 +59,8 @@ func (w *world) minimalLoop(t testing.TB, books *fastBooks, n int) time.Duration
 type loop struct {
 	t     testing.TB
 	w     *world
+	name  string
+	ahead bool
 	cl    *kgo.Client
 	rdb   *redis.Client
 	http  *http.Client
@@ -117,7 +124,7 @@ func (l *loop) handle(ctx context.Context, r *kgo.Record) {
 	}
 	order := native.(map[string]any)
 	id := order["order_id"].(string)
-	if _, err := l.rdb.SetNX(ctx, l.w.Name+":loop:"+id, "1", time.Hour).Result(); err != nil {
+	if _, err := l.rdb.SetNX(ctx, l.name+":"+id, "1", time.Hour).Result(); err != nil {
 		l.fail("claiming: %v", err)
 		return
 	}
@@ -149,12 +156,18 @@ func (l *loop) handle(ctx context.Context, r *kgo.Record) {
 		return
 	}
 	value := append([]byte("posted "), answer[len(`{"code":0,"message":`):100]...)
-	l.cl.Produce(ctx, &kgo.Record{Topic: l.w.cfg.Topics.Outcomes, Key: r.Key, Value: value}, func(_ *kgo.Record, err error) {
+	told := func(_ *kgo.Record, err error) {
 		if err != nil && ctx.Err() == nil {
 			l.fail("producing: %v", err)
 		}
 		l.finished(r)
-	})
+	}
+	outcome := &kgo.Record{Topic: l.w.cfg.Topics.Outcomes, Key: r.Key, Value: value}
+	if l.ahead {
+		l.cl.Produce(ctx, outcome, told)
+		return
+	}
+	told(l.cl.ProduceSync(ctx, outcome).First()) // it does not linger
 }
 
 // fail notes the first error; the measurement is over.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"net/http"
 	"runtime"
 	"testing"
@@ -15,28 +16,40 @@ import (
 const pipelineRecords = 40_000
 
 // BenchmarkPipeline measures the whole service with orders of known customers against [world.minimalLoop] with the same
-// records, Kafka, Redis and server; the limits are out of the way. Each iteration is one round of both, on fresh topics.
+// records, Kafka, Redis and server; the limits are out of the way. Each iteration is one round of the loop, of the loop that
+// produces ahead, and of the service, on a fresh topic.
 //
 //	go test ./internal/bench -run '^$' -bench Pipeline -benchtime 3x
 func BenchmarkPipeline(b *testing.B) {
-	var service, minimal took
+	var sum round
 	rounds := 0
 	for b.Loop() {
-		m, s := pipelineRound(b)
-		minimal, service = minimal.plus(m), service.plus(s)
+		r := pipelineRound(b)
+		sum = round{sum.loop.plus(r.loop), sum.ahead.plus(r.ahead), sum.service.plus(r.service)}
 		rounds++
-		b.Logf("round %d: minimal loop %.0f records/s, service %.0f records/s, ratio %.2f; CPU us a record: loop %s, service %s, ratio %.2f", rounds,
-			perSecond(pipelineRecords, m.wall), perSecond(pipelineRecords, s.wall), m.wall.Seconds()/s.wall.Seconds(),
-			m.cpu.perRecord(pipelineRecords), s.cpu.perRecord(pipelineRecords), m.cpu.sum().Seconds()/s.cpu.sum().Seconds())
+		b.Logf("round %d: %s", rounds, r.text())
 	}
 	n := rounds * pipelineRecords
-	b.ReportMetric(perSecond(n, minimal.wall), "loop-records/s")
-	b.ReportMetric(perSecond(n, service.wall), "records/s")
-	b.ReportMetric(minimal.wall.Seconds()/service.wall.Seconds(), "ratio")
-	b.ReportMetric(micros(minimal.cpu.sum(), n), "loop-CPU-us/record")
-	b.ReportMetric(micros(service.cpu.sum(), n), "CPU-us/record")
-	b.ReportMetric(minimal.cpu.sum().Seconds()/service.cpu.sum().Seconds(), "CPU-ratio")
+	for name, t := range map[string]took{"loop-": sum.loop, "ahead-": sum.ahead, "": sum.service} {
+		b.ReportMetric(perSecond(n, t.wall), name+"records/s")
+		b.ReportMetric(micros(t.cpu.sum(), n), name+"CPU-us/record")
+	}
+	b.ReportMetric(sum.service.wallRatio(sum.loop), "ratio")
+	b.ReportMetric(sum.service.cpuRatio(sum.loop), "CPU-ratio")
+	b.ReportMetric(sum.service.wallRatio(sum.ahead), "ahead-ratio")
+	b.ReportMetric(sum.service.cpuRatio(sum.ahead), "ahead-CPU-ratio")
 	b.ReportMetric(0, "ns/op")
+}
+
+// round is what each needed for the same records.
+type round struct{ loop, ahead, service took }
+
+func (r round) text() string {
+	one := func(t took) string {
+		return fmt.Sprintf("%.0f records/s, %s CPU us a record", perSecond(pipelineRecords, t.wall), t.cpu.perRecord(pipelineRecords))
+	}
+	return fmt.Sprintf("minimal loop %s; loop ahead %s; service %s; ratio %.2f (CPU %.2f), ahead %.2f (CPU %.2f)", one(r.loop), one(r.ahead), one(r.service),
+		r.service.wallRatio(r.loop), r.service.cpuRatio(r.loop), r.service.wallRatio(r.ahead), r.service.cpuRatio(r.ahead))
 }
 
 // took is what a measurement needed.
@@ -47,10 +60,14 @@ type took struct {
 
 func (t took) plus(o took) took { return took{t.wall + o.wall, t.cpu.plus(o.cpu)} }
 
+// wallRatio is how fast t was in shares of what other was, cpuRatio the same by the processors' time.
+func (t took) wallRatio(other took) float64 { return other.wall.Seconds() / t.wall.Seconds() }
+func (t took) cpuRatio(other took) float64  { return other.cpu.sum().Seconds() / t.cpu.sum().Seconds() }
+
 func perSecond(n int, d time.Duration) float64 { return float64(n) / d.Seconds() }
 
-// pipelineRound is one measurement of the minimal loop, then one of the service.
-func pipelineRound(b *testing.B) (minimal, service took) {
+// pipelineRound is one measurement of each.
+func pipelineRound(b *testing.B) round {
 	w, books := newFastWorld(b)
 	const known = 10 // one order of every customer before, so that all are known
 	done := make(chan struct{})
@@ -61,21 +78,25 @@ func pipelineRound(b *testing.B) (minimal, service took) {
 	// A topic of its own for the measured records: the loop reads all of it.
 	w.freshOrders(b)
 	w.produce(w.orders(known, known+pipelineRecords))
-	books.again()
-	runtime.GC()
-	before := w.cpuTime(b)
-	minimal.wall = w.minimalLoop(b, books, pipelineRecords)
-	minimal.cpu = w.cpuTime(b).minus(before)
-	books.again()
-	runtime.GC()
+	measure := func(run func() time.Duration) took {
+		books.again()
+		runtime.GC()
+		before := w.cpuTime(b)
+		wall := run()
+		return took{wall, w.cpuTime(b).minus(before)}
+	}
+	var r round
+	r.loop = measure(func() time.Duration { return w.minimalLoop(b, books, pipelineRecords, false) })
+	r.ahead = measure(func() time.Duration { return w.minimalLoop(b, books, pipelineRecords, true) })
 	defer app.TuneMemory()() // as `run` does
-	before = w.cpuTime(b)
-	done = make(chan struct{})
-	stop = w.start(1, countTo(pipelineRecords, done))
-	await(b, done, pipelineRecords)
-	service = took{time.Since(time.Unix(0, books.first.Load())), w.cpuTime(b).minus(before)}
+	r.service = measure(func() time.Duration {
+		done = make(chan struct{})
+		stop = w.start(1, countTo(pipelineRecords, done))
+		await(b, done, pipelineRecords)
+		return time.Since(time.Unix(0, books.first.Load()))
+	})
 	stop()
-	return minimal, service
+	return r
 }
 
 func newFastWorld(b testing.TB) (*world, *fastBooks) {
