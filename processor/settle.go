@@ -21,10 +21,11 @@ const (
 	duplicateReversed = "reversed"
 )
 
-// stored is what a claim keeps of a verdict: enough to publish it again, byte for byte, without a call to Zoho.
+// stored is what a claim keeps of a verdict with a dead letter: enough to publish it again, byte for byte, without a call to
+// Zoho. Of a verdict without one it keeps the outcome as it is encoded; none begins as JSON does.
 type stored struct {
 	Outcome []byte   `json:"outcome"`
-	Headers []header `json:"headers,omitempty"` // of the dead letter; none for a verdict without one
+	Headers []header `json:"headers,omitempty"` // of the dead letter
 }
 
 type header struct {
@@ -244,8 +245,8 @@ func (a *attempt) written(st *OrderState) *OrderState {
 
 // again publishes the verdict that the claim holds: a crash came between finishing the claim and the transaction.
 func (a *attempt) again(b []byte) Verdict {
-	var s stored
-	if err := json.Unmarshal(b, &s); err != nil || len(s.Outcome) == 0 {
+	s := readStored(b)
+	if s == nil {
 		return a.rejected(&Rejection{Class: "exhausted", Retryable: "after-fix",
 			Message: "the claim of " + a.ref.key() + " says it's settled but holds no outcome"})
 	}
@@ -258,7 +259,22 @@ func (a *attempt) again(b []byte) Verdict {
 	return v
 }
 
+// readStored reads what encodeStored wrote; nil where it is none.
+func readStored(b []byte) *stored {
+	if len(b) > 0 && b[0] != '{' {
+		return &stored{Outcome: b}
+	}
+	s := new(stored)
+	if json.Unmarshal(b, s) != nil || len(s.Outcome) == 0 {
+		return nil
+	}
+	return s
+}
+
 func encodeStored(outcome []byte, headers []kgo.RecordHeader) []byte {
+	if len(headers) == 0 {
+		return outcome
+	}
 	s := stored{Outcome: outcome}
 	for _, h := range headers {
 		s.Headers = append(s.Headers, header{h.Key, h.Value})

@@ -114,7 +114,7 @@ func (d *reader) unwrap(name string, v any, s *slot) (any, *source) {
 func (d *reader) wrong(name string, v any, s *slot) {
 	what := "a value"
 	switch v.(type) {
-	case string:
+	case string, *string:
 		what = "a string"
 	case json.Number:
 		what = "a number"
@@ -144,7 +144,9 @@ func (r *row) str(name string) string {
 func (d *reader) text(name string, v any, s *slot) string {
 	var text string
 	switch v := v.(type) {
-	case string:
+	case *string: // of Avro
+		text = *v
+	case string: // of JSON
 		text = v
 	case []byte: // bytes promoted to a string
 		text = string(v)
@@ -259,6 +261,8 @@ func (r *row) nullDecimal(name string) decimal.NullDecimal {
 		d, problem = decimalFromBytes(v, src.node.scale, src.node.precision)
 	case json.Number:
 		d, problem = decimalFromText(v.String())
+	case *string:
+		d, problem = decimalFromText(*v)
 	case string:
 		d, problem = decimalFromText(v)
 	default:

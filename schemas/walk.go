@@ -12,16 +12,23 @@ import (
 func maxNodes(size int) int { return 10_000 + size/4 }
 
 // walk goes through bytes by their writer's schema and yields their values. What has a length is read here: a record is
-// a [fields], an array a []any, a map a map[string]any, text a string, bytes a part of what is walked; a union's value is
+// a [fields], an array a []any, a map a map[string]any, text a *string, bytes a part of what is walked; a union's value is
 // the value itself where it can be of one type only, else a chosen. The rest is read by goavro, once it was checked:
 // lengths and counts must fit into the bytes that follow, indexes into their ranges, numbers into their types, and
 // nothing may remain. goavro checks none of these soon enough, and some not at all: it cuts a wide int to 32 bits. It
 // reads records, too, but into maps of maps, which takes several times as long; tests compare the two.
 type walk struct {
 	buf   []byte
+	whole string // buf as the texts are cut from it: one copy instead of one for each
 	pos   int
-	nodes int   // that may still come
-	room  []any // for fields and items
+	nodes int // that may still come
+	room
+}
+
+// room is what values are kept in.
+type room struct {
+	values []any // fields and items
+	texts  []string
 }
 
 // fields are the values of a record, in the order of the writer's schema.
@@ -35,21 +42,22 @@ type chosen struct {
 
 // values decodes a record; use must not keep what it's given. The errors are *Error of class poison.decode and name the field.
 func values(root *node, payload []byte, use func(fields) *Error) *Error {
-	room := rooms.Get().(*[]any)
+	r := rooms.Get().(*room)
 	defer func() {
-		clear(*room)
-		rooms.Put(room)
+		clear(r.values)
+		clear(r.texts)
+		rooms.Put(r)
 	}()
-	w := walk{buf: payload, nodes: maxNodes(len(payload)), room: *room}
-	record, err := w.whole(root)
+	w := walk{buf: payload, whole: string(payload), nodes: maxNodes(len(payload)), room: *r}
+	record, err := w.all(root)
 	if err != nil {
 		return err
 	}
 	return use(record)
 }
 
-// whole is the record that all the bytes are. It runs behind a recover: goavro is a large library, and the bytes are anybody's.
-func (w *walk) whole(root *node) (record fields, err *Error) {
+// all is the record that all the bytes are. It runs behind a recover: goavro is a large library, and the bytes are anybody's.
+func (w *walk) all(root *node) (record fields, err *Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			record, err = nil, &Error{Class: ClassDecode, Reason: "decoding the record", Err: fmt.Errorf("panic: %v", r)}
@@ -64,22 +72,34 @@ func (w *walk) whole(root *node) (record fields, err *Error) {
 	return record, nil
 }
 
-// roomy is how many fields and items ordinary events have at most. Room for them is used again; more is made when needed.
+// roomy is how many fields and items, and texts, ordinary events have at most. Room for them is used again; more is made when needed.
 const roomy = 512
 
-var rooms = sync.Pool{New: func() any {
-	room := make([]any, roomy)
-	return &room
-}}
+var rooms = sync.Pool{New: func() any { return &room{values: make([]any, roomy), texts: make([]string, roomy)} }}
 
 // take makes room for n values.
 func (w *walk) take(n int) []any {
-	if n > len(w.room) {
-		w.room = make([]any, max(n, roomy))
+	if n > len(w.values) {
+		w.values = make([]any, max(n, roomy))
 	}
-	taken := w.room[:n:n]
-	w.room = w.room[n:]
+	taken := w.values[:n:n]
+	w.values = w.values[n:]
 	return taken
+}
+
+// text is the next text. It stays whole after the walk, what points to it does not.
+func (w *walk) text() (*string, *Error) {
+	b, err := w.bytes()
+	if err != nil {
+		return nil, err
+	}
+	if len(w.texts) == 0 {
+		w.texts = make([]string, roomy)
+	}
+	text := &w.texts[0]
+	w.texts = w.texts[1:]
+	*text = w.whole[w.pos-len(b) : w.pos]
+	return text, nil
 }
 
 func bad(format string, args ...any) *Error {
@@ -103,8 +123,7 @@ func (w *walk) value(n *node) (any, *Error) {
 	case kindMap:
 		return w.entries(n)
 	case kindString:
-		text, err := w.bytes()
-		return string(text), err
+		return w.text()
 	case kindBytes:
 		return w.bytes()
 	default:
@@ -219,11 +238,11 @@ func (w *walk) entries(n *node) (any, *Error) {
 			entries = make(map[string]any, min(count, roomy))
 		}
 		for range count {
-			text, err := w.bytes()
+			text, err := w.text()
 			if err != nil {
 				return err.within("[]")
 			}
-			key := string(text)
+			key := *text
 			if _, ok := entries[key]; ok {
 				return bad("a key is there twice").within("[" + quote(key) + "]")
 			}

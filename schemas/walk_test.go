@@ -36,6 +36,9 @@ func asGoavro(t *testing.T, codec *goavro.Codec, root *node, payload []byte) {
 
 // differs compares a value with goavro's, and says where they differ.
 func differs(n *node, got, want any) string {
+	if text, ok := got.(*string); ok {
+		got = *text
+	}
 	switch n.kind {
 	case kindRecord:
 		record, ok := got.(fields)

@@ -9,11 +9,11 @@ import "github.com/shopspring/decimal"
 // Add is a + b.
 func Add(a, b decimal.Decimal) decimal.Decimal {
 	switch x, y := a.Exponent(), b.Exponent(); {
-	case x == y:
-	case x > y && a.IsZero():
+	case x >= y && a.IsZero():
 		return b
-	case y > x && b.IsZero():
+	case y >= x && b.IsZero():
 		return a
+	case x == y:
 	default:
 		if x, y, exp, ok := aligned(a, b); ok {
 			return decimal.New(x+y, exp)
@@ -25,9 +25,9 @@ func Add(a, b decimal.Decimal) decimal.Decimal {
 // Sub is a - b.
 func Sub(a, b decimal.Decimal) decimal.Decimal {
 	switch x, y := a.Exponent(), b.Exponent(); {
-	case x == y:
-	case y > x && b.IsZero():
+	case y >= x && b.IsZero():
 		return a
+	case x == y:
 	default:
 		if x, y, exp, ok := aligned(a, b); ok {
 			return decimal.New(x-y, exp)
@@ -72,4 +72,18 @@ func shifted(c, zeros int64) (int64, bool) {
 	}
 	most := powers[last-zeros]
 	return c * powers[zeros], c < most && c > -most
+}
+
+// product is the coefficient and the exponent of a * b, where the factors and it have at most 18 digits.
+func product(a, b decimal.Decimal) (c int64, exp int32, ok bool) {
+	x, okA := small(a)
+	y, okB := small(b)
+	if !okA || !okB {
+		return 0, 0, false
+	}
+	most := powers[len(powers)-1] - 1
+	if x != 0 && y != 0 && max(y, -y) > most/max(x, -x) {
+		return 0, 0, false
+	}
+	return x * y, a.Exponent() + b.Exponent(), true
 }

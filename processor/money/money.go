@@ -103,8 +103,13 @@ func Units(d decimal.Decimal, currency string) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	if drop := -int64(d.Exponent()) - int64(p); drop >= 0 && drop < int64(len(powers)) {
-		if c, ok := small(d); ok {
+	if c, ok := small(d); ok {
+		switch drop := -int64(d.Exponent()) - int64(p); {
+		case drop < 0:
+			if n, ok := shifted(c, -drop); ok {
+				return n, true
+			}
+		case drop < int64(len(powers)):
 			if c%powers[drop] != 0 {
 				return 0, false
 			}
@@ -128,13 +133,13 @@ func FromUnits(n int64, currency string) decimal.Decimal {
 
 // Percent is d times percent/100, rounded half away from zero to the currency's minor unit.
 func Percent(d, percent decimal.Decimal, currency string) decimal.Decimal {
-	n, p := d.Mul(percent), places(currency)
-	if c, ok := small(n); ok && n.Exponent()-2 < -p {
-		if rounded, ok := round(c, n.Exponent()-2, p); ok {
+	p := places(currency)
+	if c, exp, ok := product(d, percent); ok && exp-2 < -p {
+		if rounded, ok := round(c, exp-2, p); ok {
 			return rounded
 		}
 	}
-	return Round(n.Shift(-2), currency)
+	return Round(d.Mul(percent).Shift(-2), currency)
 }
 
 // NetOf is the part of gross that isn't tax, when tax is percent of the net: gross*100/(100+percent), rounded half away

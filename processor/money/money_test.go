@@ -305,6 +305,11 @@ func TestArithmeticIsDecimals(t *testing.T) {
 		if got, want := Equal(a, b), a.Equal(b); got != want {
 			t.Fatalf("%s = %s: %t", a, b, got)
 		}
+		n, ok := Units(a, "KWD")
+		whole := a.Shift(3)
+		if fits := whole.Equal(whole.Truncate(0)) && whole.BigInt().IsInt64(); ok != fits || ok && n != whole.BigInt().Int64() {
+			t.Fatalf("%s is %d units, %t", a, n, ok)
+		}
 	}
 }
 
