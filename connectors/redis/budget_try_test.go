@@ -56,3 +56,19 @@ func TestTryAcquireWithoutRedis(t *testing.T) {
 		t.Errorf("grant %v, %v", g, ctx.Err())
 	}
 }
+
+func TestWhoComesAfterARefusalAsksAnew(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	p := l.replica(Limits{PerWindow: 100}).p
+	refusal := asked{reason: pausePrefix + ReasonRate, wait: 2 * time.Second, received: time.Now()}
+	if until := p.distribute(question{}, refusal); !until.IsZero() {
+		t.Errorf("nobody waits, and yet nothing is asked until %s", until)
+	}
+	p.running = true // nobody asks by itself
+	p.enqueue(&waiter{ctx: t.Context(), class: Order, result: make(chan verdict, 1)})
+	if until := p.distribute(question{}, refusal); time.Until(until) < time.Second {
+		t.Errorf("who waits knows already, and is asked for before %s", until)
+	}
+	p.running = false
+}

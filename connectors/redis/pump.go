@@ -17,6 +17,8 @@ const (
 	poll = 50 * time.Millisecond
 	// firstRetry and lastRetry bound the waits while Redis is away.
 	firstRetry, lastRetry = 20 * time.Millisecond, time.Second
+	// askEvery is how far apart questions are at least: what comes meanwhile goes with the next. It is little beside any call's duration.
+	askEvery = 2 * time.Millisecond
 	// maxAsked bounds what one script call grants.
 	maxAsked = 512
 )
@@ -44,7 +46,8 @@ type pump struct {
 
 	// Used by the pump's goroutine only.
 	state anchor
-	away  bool // the last question was not answered
+	askAt time.Time // not before then
+	away  bool      // the last question was not answered
 }
 
 // waiter is one caller of Acquire.
@@ -231,6 +234,10 @@ func (p *pump) run() {
 	retry := firstRetry
 	var quiet time.Time // until then asking again is of no use, unless there is news
 	for {
+		if d := time.Until(p.askAt); d > 0 && p.busy() && !p.pauseFor(d) {
+			p.stop()
+			return
+		}
 		q, more := p.gather(quiet)
 		if !more {
 			return
@@ -242,6 +249,7 @@ func (p *pump) run() {
 			}
 			continue
 		}
+		p.askAt = time.Now().Add(askEvery)
 		a, err := p.ask(q)
 		if err != nil {
 			p.takeBack(q)
@@ -261,6 +269,22 @@ func (p *pump) run() {
 	}
 }
 
+// busy says whether there is something to ask or to tell.
+func (p *pump) busy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting() > 0 || len(p.freed)+len(p.unused) > 0 || p.learnt != (learnt{})
+}
+
+// waiting is how many wait. The caller holds mu.
+func (p *pump) waiting() int {
+	n := 0
+	for l := range p.queues {
+		n += len(p.queues[l])
+	}
+	return n
+}
+
 // gather takes what there is to ask and tell; false when there is nothing and the goroutine ends. Before quiet it gives an empty question unless there is
 // news: slots freed or grants unused here, an answer's lesson, a hint.
 func (p *pump) gather(quiet time.Time) (question, bool) {
@@ -273,11 +297,7 @@ func (p *pump) gather(quiet time.Time) (question, bool) {
 	q := question{freed: p.freed, unused: p.unused, learnt: p.learnt}
 	p.freed, p.unused, p.learnt = nil, nil, learnt{}
 	news := !q.empty() || p.hinted
-	waiting := 0
-	for l := range p.queues {
-		waiting += len(p.queues[l])
-	}
-	if waiting == 0 && q.empty() {
+	if p.waiting() == 0 && q.empty() {
 		p.end()
 		return question{}, false
 	}
@@ -374,7 +394,7 @@ func (p *pump) distribute(q question, a asked) time.Time {
 		p.refuse(a.dayLevel, a.received.Add(a.dayReset), a.day) // whose class may not spend what is left of the day
 	}
 	switch {
-	case a.reason == "" && a.day == "":
+	case a.reason == "" && a.day == "", p.waiting() == 0: // who comes now has not been answered
 		return time.Time{}
 	case a.reason == "", len(p.queues[Probe.level()]) > 0 && a.wait > poll:
 		return a.received.Add(poll)
