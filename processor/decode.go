@@ -92,7 +92,9 @@ func (a *attempt) decode() *ending {
 	if e.replay { // replays come last
 		e.class = zohobooks.ClassOperator
 	}
-	e.tenant = a.p.tenants[e.Organization]
+	if e.tenant = a.p.tenants[e.Organization]; e.tenant != nil {
+		e.Organization = e.tenant.name // metrics keep it for good, and with the event's own text its whole record
+	}
 	a.w.event = e
 	return a.configured()
 }

@@ -149,6 +149,7 @@ type Processor struct {
 
 // tenant is a Tenant with what the job keeps for it.
 type tenant struct {
+	name     string
 	mapping  atomic.Pointer[Organization] // nil: not usable yet
 	books    Books
 	gate     *gate
@@ -192,7 +193,7 @@ func New(cfg Config, deps Deps, tenants ...Tenant) (*Processor, error) {
 
 func newTenant(p *Processor, t Tenant) *tenant {
 	made := &tenant{
-		books: t.Books, contacts: newContactCache(p.clock),
+		name: t.name(), books: t.Books, contacts: newContactCache(p.clock),
 		gate: &gate{
 			books: t.Books, clock: p.clock, key: t.name() + "/circuit", wake: p.wake,
 			background: p.background, delay: p.cfg.BackOff, recheck: p.cfg.Recheck,
