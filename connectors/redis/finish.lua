@@ -24,18 +24,13 @@ end
 local settled = fresh(c[2])
 if settled == 'sending' then settled = fresh(c[3]) end
 local drop = {'token', 'until', 'mark', 'was', 'acoordinates', 'afingerprint', 'arevision', 'scoordinates', 'sfingerprint', 'srevision', 'announced'}
-local dropped = #drop
-local function without(field)
-  dropped = dropped + 1
-  drop[dropped] = field
+local function without(...)
+  for _, field in ipairs({...}) do drop[#drop + 1] = field end
 end
-if c[10] == token then
-  without('ltoken')
-  without('luntil')
-end
+if c[10] == token then without('ltoken', 'luntil') end
 local later, state = false, 'done'
 if ARGV[4] == 'done' then
-  for _, field in ipairs({'step', 'since', 'rcoordinates', 'rfingerprint', 'rrevision', 'routcome'}) do without(field) end
+  without('step', 'since', 'rcoordinates', 'rfingerprint', 'rrevision', 'routcome')
 elseif settled == 'done' then
   -- A later revision was refused: the order keeps the document it has, and those who need it need not wait.
   later = true

@@ -273,7 +273,12 @@ func (p *pump) run() {
 func (p *pump) busy() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.waiting() > 0 || len(p.freed)+len(p.unused) > 0 || p.learnt != (learnt{})
+	return p.waiting() > 0 || !p.untold().empty()
+}
+
+// untold is a question that asks for nothing and tells all there is. The caller holds mu.
+func (p *pump) untold() question {
+	return question{freed: p.freed, unused: p.unused, learnt: p.learnt}
 }
 
 // waiting is how many wait. The caller holds mu.
@@ -294,7 +299,7 @@ func (p *pump) gather(quiet time.Time) (question, bool) {
 	case <-p.wake:
 	default:
 	}
-	q := question{freed: p.freed, unused: p.unused, learnt: p.learnt}
+	q := p.untold()
 	p.freed, p.unused, p.learnt = nil, nil, learnt{}
 	news := !q.empty() || p.hinted
 	if p.waiting() == 0 && q.empty() {
