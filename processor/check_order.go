@@ -202,10 +202,7 @@ func (g *taxGroup) of(t sheetTax, whole decimal.Decimal) bool {
 
 func (g *taxGroup) add(l *sheetLine, t sheetTax, inclusive bool, currency string) {
 	tax := taxOf(l.base, t.rate, g.whole, inclusive, currency)
-	off := decimal.Zero
-	if !money.Equal(t.amount, tax) {
-		off = money.Sub(t.amount, tax)
-	}
+	off := money.Sub(t.amount, tax)
 	if inclusive && off.Sign() != 0 && g.whole.Equal(t.rate) {
 		// Some round the net and take the rest as tax: the same, but for ties.
 		if byNet := l.base.Sub(money.NetOf(l.base, g.whole, currency)); byNet.Equal(t.amount) {

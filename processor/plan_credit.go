@@ -2,6 +2,7 @@ package processor
 
 import (
 	"cmp"
+
 	"github.com/shopspring/decimal"
 
 	"github.com/booksync/booksync/connectors/zohobooks"

@@ -261,8 +261,6 @@ func (r *row) nullDecimal(name string) decimal.NullDecimal {
 		d, problem = decimalFromBytes(v, src.node.scale, src.node.precision)
 	case json.Number:
 		d, problem = decimalFromText(v.String())
-	case *string:
-		d, problem = decimalFromText(*v)
 	case string:
 		d, problem = decimalFromText(v)
 	default:
