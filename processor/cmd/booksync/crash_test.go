@@ -89,11 +89,7 @@ func (l *letters) replayedOnce(n int) {
 func TestARedriveCutOffAtAnyRequestPutsTheRecordsBackOnce(t *testing.T) {
 	t.Parallel()
 	d := deskOf(t, startServices(t, true).setUp(t))
-	stop := d.start(t)
-	d.produce("orders", orderJSON)
-	d.outcomes(1)
-	stop()
-	file := d.plan()
+	file := d.planOfOne()
 	d.must("rollback", "apply", file, "--apply", "--reason", "wrong")
 	cuts, last := d.cutAnywhere(t, "rollback", "redrive", file, "--apply", "--reason", "mended")
 	// The run before may have done it without hearing so.

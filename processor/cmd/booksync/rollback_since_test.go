@@ -16,16 +16,6 @@ import (
 var revised = strings.NewReplacer(`"CREATED"`, `"UPDATED"`, `"revision":1`, `"revision":2`, `"e1"`, `"e1b"`, `"quantity":"2"`, `"quantity":"4"`,
 	`"amount":"1.78"`, `"amount":"3.55"`, `"net":"20.00","tax":"1.78","gross":"21.78"`, `"net":"40.00","tax":"3.55","gross":"43.55"`).Replace(orderJSON)
 
-// planOfOne is the plan of one posted order; the service is stopped.
-func (d *desk) planOfOne() (file string) {
-	d.t.Helper()
-	stop := d.start(d.t)
-	d.produce("orders", orderJSON)
-	d.outcomes(1)
-	stop()
-	return d.plan()
-}
-
 // act runs a rollback command that acts.
 func (d *desk) act(command, file string) result {
 	d.t.Helper()

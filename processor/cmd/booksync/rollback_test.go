@@ -69,6 +69,16 @@ func (d *desk) plan() (file string) {
 	return file
 }
 
+// planOfOne is the plan of one posted order; the service is stopped.
+func (d *desk) planOfOne() (file string) {
+	d.t.Helper()
+	stop := d.start(d.t)
+	d.produce("orders", orderJSON)
+	d.outcomes(1)
+	stop()
+	return d.plan()
+}
+
 // goOn ends the pause of a plan.
 func (d *desk) goOn(file string) {
 	d.t.Helper()
@@ -356,11 +366,7 @@ func TestRollbackCutOffAnywhereGoesOn(t *testing.T) {
 func TestRollbackPublishesOnceWhenTheTransactionFailed(t *testing.T) {
 	t.Parallel()
 	d := deskOf(t, startServices(t, true).setUp(t)) // on kfake, which can be told to fail
-	stop := d.start(t)
-	d.produce("orders", orderJSON)
-	d.outcomes(1)
-	stop()
-	file := d.plan()
+	file := d.planOfOne()
 	d.kafka.Fake.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		resp := req.ResponseKind().(*kmsg.EndTxnResponse)
 		resp.ErrorCode = kerr.InvalidProducerEpoch.Code // not done: the transaction stays open
